@@ -1,0 +1,228 @@
+"""Settings, all from the environment. docs/settings.md lists every variable with its default."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from paymentsite.environment import Environment
+from paymentsite.stack.folders import StateFolder, secret_from
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Environment()
+
+# Where we are
+MODE = env.choice("NODE_ENV", "development", ("development", "production", "test"))
+STATE = StateFolder(env.folder("PAYMENTSITE_STATE", BASE_DIR / "var"))
+PORT = env.integer("PORT", 3004, minimum=1, maximum=65535)
+ROLE = env.choice("PAYMENTSITE_ROLE", "command", ("command", "web", "worker", "beat", "relay", "metrics"))
+DEBUG = False
+SECRET_KEY = env.optional_text("SECRET_KEY") or secret_from(STATE, "secret_key", mode=MODE)
+# Newest first; the older keys only decrypt, so that a key can be changed without losing what it protected.
+FIELD_ENCRYPTION_KEYS = env.text("FIELD_ENCRYPTION_KEYS", "").split(",") if env.has("FIELD_ENCRYPTION_KEYS") else [
+    secret_from(STATE, "field_encryption_key", mode=MODE)
+]
+ALLOWED_HOSTS = env.text("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",")
+CSRF_TRUSTED_ORIGINS = [origin for origin in env.text("CSRF_TRUSTED_ORIGINS", "").split(",") if origin]
+# Only a proxy that we run may say where a request came from; 0 means that nobody in front of us is believed.
+TRUSTED_PROXY_COUNT = env.integer("TRUSTED_PROXY_COUNT", 0, maximum=10)
+
+INSTALLED_APPS = [
+    "console",
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django_celery_beat",
+    "axes",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "paymentsite",
+    "accounts",
+    "payments",
+    "kernel.audit",
+    "kernel.outbox",
+    "kernel.jobs",
+]
+
+MIDDLEWARE = [
+    "kernel.requests.RequestContextMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "paymentsite.urls"
+WSGI_APPLICATION = "paymentsite.wsgi.application"
+APPEND_SLASH = True
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# PostgreSQL: DATABASE_URL, else the seed's DB_*, else the embedded server of the state folder.
+DB_POOL_MIN = env.integer("DB_POOL_MIN", 10, minimum=0, maximum=1000)
+DB_POOL_MAX = env.integer("DB_POOL_MAX", 50, minimum=1, maximum=1000)
+WEBHOOK_TIMEOUT_MS = env.integer("WEBHOOK_TIMEOUT_MS", 5000, minimum=100, maximum=60000)
+
+
+def database_settings() -> dict[str, Any]:
+    """Django's connection settings, tuned for the hot paths: prepared statements, and a pool where threads share."""
+    given = env.database_url("DATABASE_URL")
+    if given is None and env.has("DB_HOST"):
+        given = {
+            "NAME": env.text("DB_DATABASE", "collectioncrm"),
+            "USER": env.text("DB_USERNAME", "postgres"),
+            "PASSWORD": env.text("DB_PASSWORD", ""),
+            "HOST": env.text("DB_HOST", ""),
+            "PORT": str(env.integer("DB_PORT", 5432, minimum=1, maximum=65535)),
+            "OPTIONS": {},
+        }
+    if given is None:
+        given = {"NAME": "paymentsite", "USER": "postgres", "HOST": str(STATE.postgres_socket_folder), "OPTIONS": {}}
+    options = dict(given.pop("OPTIONS"))  # type: ignore[call-overload]
+    # Django switches psycopg's automatic preparation off; the recording statements need it (docs/performance.md).
+    options |= {"prepare_threshold": 3, "server_side_binding": True, "connect_timeout": 5}
+    options.setdefault("application_name", f"paymentsite-{ROLE}")
+    settings: dict[str, Any] = {"ENGINE": "django.db.backends.postgresql", **given, "OPTIONS": options}
+    if ROLE == "web":
+        options["pool"] = {
+            "min_size": DB_POOL_MIN,
+            "max_size": max(DB_POOL_MIN, DB_POOL_MAX),
+            "timeout": WEBHOOK_TIMEOUT_MS / 1000,
+        }
+    else:
+        settings |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
+    return settings
+
+
+DATABASE_IS_EMBEDDED = not (env.has("DATABASE_URL") or env.has("DB_HOST"))
+DATABASES = {"default": database_settings()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Redis (Valkey): REDIS_URL, else the seed's REDIS_HOST and REDIS_PORT, else the embedded server's socket.
+REDIS_IS_EMBEDDED = not (env.has("REDIS_URL") or env.has("REDIS_HOST"))
+if env.has("REDIS_URL"):
+    REDIS_URL = env.text("REDIS_URL", "")
+elif env.has("REDIS_HOST"):
+    REDIS_URL = f"redis://{env.text('REDIS_HOST', '')}:{env.integer('REDIS_PORT', 6379, minimum=1, maximum=65535)}/0"
+else:
+    REDIS_URL = f"unix://{STATE.valkey_socket}"
+REDIS_TTL_SECONDS = env.integer("REDIS_TTL_SECONDS", 86400, minimum=1)
+
+# Kafka: KAFKA_BROKERS, else the embedded broker, whose address is in a file of the state folder.
+KAFKA_BROKERS = env.addresses("KAFKA_BROKERS")
+KAFKA_IS_EMBEDDED = KAFKA_BROKERS is None
+KAFKA_ADDRESS_FILE = STATE.kafka_address_file
+KAFKA_TOPIC = env.text("KAFKA_TOPIC", "payment.events")
+KAFKA_CLIENT_ID = env.text("KAFKA_CLIENT_ID", "payment-service")
+KAFKA_BATCH_SIZE = env.integer("KAFKA_BATCH_SIZE", 500, minimum=1, maximum=10000)
+
+# Recording
+LEDGER_ZONE = env.time_zone("LEDGER_TIME_ZONE", "America/Vancouver")
+LEDGER_CURRENCY = env.currency("LEDGER_CURRENCY", "CAD")
+STAGING_TABLE = env.table_name("STAGING_TABLE", "payment_staging")
+STAGING_ZONE = env.time_zone("STAGING_TIME_ZONE", "UTC")
+STAGING_CURRENCY = env.currency("STAGING_CURRENCY", LEDGER_CURRENCY)
+STAGING_BATCH_SIZE = env.integer("STAGING_BATCH_SIZE", 1000, minimum=1, maximum=50000)
+STAGING_INTERVAL_SECONDS = env.integer("STAGING_INTERVAL_SECONDS", 30, minimum=1, maximum=86400)
+STAGING_MAX_RETRIES = env.integer("STAGING_MAX_RETRIES", 3, minimum=0, maximum=20)
+PAYMENT_MAX_AGE_YEARS = env.integer("PAYMENT_MAX_AGE_YEARS", 10, minimum=1, maximum=100)
+PAYMENT_MAX_FUTURE_HOURS = env.integer("PAYMENT_MAX_FUTURE_HOURS", 24, minimum=0, maximum=24 * 366)
+PARTITION_MONTHS_AHEAD = env.integer("PARTITION_MONTHS_AHEAD", 3, minimum=1, maximum=24)
+PARTITION_RETENTION_MONTHS = env.integer("PARTITION_RETENTION_MONTHS", 12, minimum=1, maximum=1200)
+PARTITION_SPACE_LIMIT_MB = env.integer("PARTITION_SPACE_LIMIT_MB", 10240, minimum=1)
+WEBHOOK_MAX_BODY_BYTES = env.integer("WEBHOOK_MAX_BODY_BYTES", 262144, minimum=1024, maximum=16 * 1024 * 1024)
+
+# De-duplication in front of the database. Redis is off by default: a probe of it costs as much as the primary key.
+ENABLE_MEMORY_CACHE = env.boolean("ENABLE_MEMORY_CACHE", default=True)
+MEMORY_CACHE_MAX_SIZE = env.integer("MEMORY_CACHE_MAX_SIZE", 10000, minimum=1, maximum=10_000_000)
+ENABLE_REDIS_CACHE = env.boolean("ENABLE_REDIS_CACHE", default=False)
+REFERENCE_CACHE_TTL_DAYS = env.integer("REFERENCE_CACHE_TTL_DAYS", 90, minimum=1, maximum=36500)
+
+# Monitoring
+LOG_LEVEL = env.choice("LOG_LEVEL", "info", ("debug", "info", "warning", "warn", "error"))
+ENABLE_METRICS = env.boolean("ENABLE_METRICS", default=True)
+METRICS_PORT = env.integer("METRICS_PORT", 0, minimum=0, maximum=65535)
+
+# Time and language
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-ca"
+USE_I18N = True
+
+# Static files: collected at start, served compressed by WhiteNoise with no web server in front.
+STATIC_URL = "/static/"
+STATIC_ROOT = STATE.static_folder
+WHITENOISE_USE_FINDERS = MODE == "test"
+STATICFILES_DIRS = [BASE_DIR / "static"] if (BASE_DIR / "static").is_dir() else []
+
+# People
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+]
+LOGIN_URL = "admin:login"
+AXES_FAILURE_LIMIT = env.integer("LOGIN_FAILURE_LIMIT", 10, minimum=1, maximum=1000)
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_ENABLE_ACCESS_FAILURE_LOG = True
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_NAME = "paymentsite_" + hashlib.sha256(str(STATE.path).encode()).hexdigest()[:8]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.boolean("COOKIES_SECURE", default=MODE == "production")
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["kernel.restapi.HasScope"],
+    "DEFAULT_RENDERER_CLASSES": ["kernel.restapi.ExactJSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "kernel.restapi.problem_response",
+    "UNAUTHENTICATED_USER": None,
+    "COERCE_DECIMAL_TO_STRING": True,
+}
+
+# Celery. No result backend: what became of a job is in JobRun. Publishing never blocks a request for long.
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 0, "socket_connect_timeout": 1}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
