@@ -27,6 +27,12 @@ class JobRunQuerySet(models.QuerySet["JobRun"]):
         """Running, yet without a sign of life for longer than the patience: the process that ran them has ended."""
         return self.filter(status=JobStatus.RUNNING, heartbeat_at__lt=at - PATIENCE[JobStatus.RUNNING])
 
+    def lock_silent(self, at: datetime) -> list[JobRun]:
+        """The silent rows, locked. PostgreSQL tests the condition again on the row that it locked, so that a run
+        whose heartbeat came in between is left out.
+        """
+        return list(self.silent(at).order_by("pk").select_for_update(of=("self",)))
+
     def not_taken(self, *, enqueued_before: datetime) -> Self:
         """Queued, and their message to the workers was never sent or has had no effect since `enqueued_before`."""
         never_sent = models.Q(enqueued_at__isnull=True)
