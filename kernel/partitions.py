@@ -1,0 +1,122 @@
+"""Monthly RANGE partitions of a PostgreSQL table: which there are, which are missing, and making them.
+
+There is no package named django-partition to lean on, and those that exist take the table out of the admin
+(docs/decisions.md); what is needed is small enough to own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+from psycopg import sql
+
+from kernel.migrations import no_truncate_trigger
+from kernel.periods import Month
+from kernel.transactions import inside_unit_of_work
+
+ADVISORY_LOCK = 7_310_001
+LOCK_TIMEOUT_MS = 3_000
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """One month's partition as PostgreSQL has it. rows is the planner's estimate; -1 means never analysed."""
+
+    name: str
+    month: Month
+    rows: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class MonthlyPartitions:
+    """The partitions of one table by one timestamptz column; months begin and end at midnight UTC."""
+
+    table: str
+
+    @property
+    def default_name(self) -> str:
+        return f"{self.table}_default"
+
+    def name_of(self, month: Month) -> str:
+        return f"{self.table}_{month.label}"
+
+    def existing(self) -> list[Partition]:
+        """Every attached monthly partition, oldest first; the default partition is not among them."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                select child.relname, child.reltuples::bigint, pg_total_relation_size(child.oid)
+                from pg_inherits
+                join pg_class child on child.oid = inhrelid
+                where inhparent = to_regclass(%s)
+                """,
+                [self.table],
+            )
+            found = cursor.fetchall()
+        monthly = re.compile(re.escape(self.table) + r"_(\d{4}_\d{2})")
+        return sorted(
+            (
+                Partition(name, Month.parse(match[1]), rows, size)
+                for name, rows, size in found
+                if (match := monthly.fullmatch(name))
+            ),
+            key=lambda partition: partition.month,
+        )
+
+    def months(self) -> list[Month]:
+        """The months that have a partition, oldest first: the catalogue alone, no sizes."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                select child.relname from pg_inherits join pg_class child on child.oid = inhrelid
+                where inhparent = to_regclass(%s) and child.relname ~ %s
+                """,
+                [self.table, f"^{self.table}_[0-9]{{4}}_[0-9]{{2}}$"],
+            )
+            return sorted(Month.parse(name[-7:]) for (name,) in cursor.fetchall())
+
+    def default_rows(self, *, limit: int = 10_000) -> int:
+        """How many rows lie in the default partition, counted up to the limit. Any at all is an alarm."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                sql.SQL("select count(*) from (select 1 from {} limit %s) counted").format(
+                    sql.Identifier(self.default_name)
+                ),
+                [limit],
+            )
+            return int(cursor.fetchone()[0])
+
+    @inside_unit_of_work
+    def ensure(self, months: Iterable[Month]) -> list[Month]:
+        """Makes the partitions of these months that do not exist yet; gives the months that it made.
+
+        An advisory lock lets one session at a time do so. The table is made first and attached then, which holds up
+        readers and writers of the parent only for the instant of attaching.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute("select pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
+            missing = sorted(set(months) - set(self.months()))
+            if missing:
+                cursor.execute(f"set local lock_timeout = {LOCK_TIMEOUT_MS:d}")
+            for month in missing:
+                self._create(cursor, month)
+        return missing
+
+    def _create(self, cursor: CursorWrapper, month: Month) -> None:
+        name, parent = sql.Identifier(self.name_of(month)), sql.Identifier(self.table)
+        bounds = month.bounds()
+        cursor.execute(
+            sql.SQL("create table {} (like {} including defaults including constraints)").format(name, parent)
+        )
+        cursor.execute(
+            sql.SQL("alter table {} attach partition {} for values from ({}) to ({})").format(
+                parent, name, sql.Literal(bounds.start_at), sql.Literal(bounds.end_at)
+            )
+        )
+        # Row triggers reach a partition by themselves, the one against TRUNCATE does not.
+        cursor.execute(no_truncate_trigger(self.name_of(month), guarded_like=self.table))

@@ -1,0 +1,1 @@
+"""Everything that writes in this app. Doors call these, nothing else saves."""

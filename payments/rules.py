@@ -1,0 +1,130 @@
+"""What makes an incoming payment recordable: one list of rules, in SQL for staged rows and in words for everybody.
+
+Webhooks and manual entry check the same rules in notices.py, under the same codes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+REFERENCE_MAX_LENGTH = 255
+ACCOUNT_MAX_LENGTH = 20
+CHANNEL_MAX_LENGTH = 100
+METADATA_MAX_BYTES = 64 * 1024
+AMOUNT_MAX = "9999999999999.99"
+
+# Control characters, and the invisible ones that change how text is read: zero-width and direction marks. Two
+# references that look alike must be alike.
+INVISIBLE = r"[\u0001-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One way for a row to be wrong: a stable code, the field, what to do, and the SQL that is true when it is."""
+
+    code: str
+    field: str
+    message: str
+    is_broken_sql: str
+
+
+def _text_rules(field: str, label: str, max_length: int) -> list[Rule]:
+    return [
+        Rule(f"{field}_missing", field, f"Give the {label}.", f"coalesce({field}, '') = ''"),
+        Rule(
+            f"{field}_too_long",
+            field,
+            f"The {label} has at most {max_length} characters.",
+            f"coalesce(char_length({field}) > {max_length}, false)",
+        ),
+        Rule(
+            f"{field}_invisible_character",
+            field,
+            f"The {label} must not hold control or invisible characters.",
+            f"coalesce({field} ~ '{INVISIBLE}', false)",
+        ),
+    ]
+
+
+RULES: tuple[Rule, ...] = (
+    *_text_rules("reference_number", "reference number", REFERENCE_MAX_LENGTH),
+    *_text_rules("loan_account_number", "loan account number", ACCOUNT_MAX_LENGTH),
+    *_text_rules("cif", "CIF", ACCOUNT_MAX_LENGTH),
+    Rule(
+        "amount_not_a_number",
+        "amount",
+        "The amount must be a number.",
+        "coalesce(amount in ('NaN', 'Infinity', '-Infinity'), true)",
+    ),
+    Rule(
+        "amount_not_positive",
+        "amount",
+        "The amount must be more than zero; a reversal is recorded as such, not as a negative payment.",
+        "coalesce(amount <= 0 and amount <> '-Infinity', false)",
+    ),
+    Rule(
+        "amount_too_large",
+        "amount",
+        f"The amount is at most {AMOUNT_MAX}.",
+        f"coalesce(amount > {AMOUNT_MAX} and amount not in ('NaN', 'Infinity'), false)",
+    ),
+    Rule(
+        "amount_too_precise",
+        "amount",
+        "The amount has more decimals than its currency.",
+        "coalesce(amount not in ('NaN', 'Infinity', '-Infinity') "
+        "and amount <> trunc(amount, %(currency_exponent)s::int), false)",
+    ),
+    Rule(
+        "payment_date_missing",
+        "payment_date",
+        "Give the date and time of the payment.",
+        "payment_date is null",
+    ),
+    Rule(
+        "payment_date_too_old",
+        "payment_date",
+        "The payment is too old to be recorded (PAYMENT_MAX_AGE_YEARS).",
+        "coalesce(payment_date < %(oldest)s::timestamptz, false)",
+    ),
+    Rule(
+        "payment_date_in_future",
+        "payment_date",
+        "The payment lies in the future (PAYMENT_MAX_FUTURE_HOURS).",
+        "coalesce(payment_date > %(newest)s::timestamptz, false)",
+    ),
+    Rule(
+        "payment_channel_too_long",
+        "payment_channel",
+        f"The channel has at most {CHANNEL_MAX_LENGTH} characters.",
+        f"coalesce(char_length(payment_channel) > {CHANNEL_MAX_LENGTH}, false)",
+    ),
+    Rule(
+        "metadata_not_an_object",
+        "metadata",
+        "The metadata must be a JSON object.",
+        "coalesce(jsonb_typeof(metadata) <> 'object', false)",
+    ),
+    Rule(
+        "metadata_too_large",
+        "metadata",
+        f"The metadata has at most {METADATA_MAX_BYTES} bytes.",
+        f"coalesce(pg_column_size(metadata) > {METADATA_MAX_BYTES}, false)",
+    ),
+    # Not from the SQL above: said where a row never reaches it.
+    Rule("not_storable", "", "The database refused the row; the raw content says what it holds.", "false"),
+)
+
+RULE_BY_CODE = {rule.code: rule for rule in RULES}
+
+ACCEPTABLE_SQL = "not (" + "\n            or ".join(f"({rule.is_broken_sql})" for rule in RULES) + ")"
+REASONS_SQL = (
+    "array_remove(array["
+    + ", ".join(f"case when {rule.is_broken_sql} then '{rule.code}' end" for rule in RULES)
+    + "]::text[], null)"
+)
+
+
+def reason_sentences(codes: list[str]) -> list[str]:
+    """The sentence of each code, in the order given; a code that is not known any more stands for itself."""
+    return [RULE_BY_CODE[code].message if code in RULE_BY_CODE else code for code in codes]

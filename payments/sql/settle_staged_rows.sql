@@ -1,0 +1,27 @@
+,
+-- The staging table is the ETL's own: processed and processed_at are all that is written there.
+marked as (
+    update {staging_table} staged
+    set processed = true, processed_at = %(at)s::timestamptz at time zone %(zone)s::text
+    from batch
+    where staged.id = batch.row_id
+),
+rejected as (
+    insert into staging_rejection (batch_id, staging_id, reference_number, reasons, raw, rejected_at)
+    select %(batch_id)s::uuid, staged.id, coalesce(staged.reference_number, ''), batch.reasons, to_jsonb(staged),
+           %(at)s::timestamptz
+    from batch
+    join {staging_table} staged on staged.id = batch.row_id
+    where batch.reasons is not null
+)
+select
+    count(*)                                                                       as total,
+    min(row_id)                                                                    as first_id,
+    max(row_id)                                                                    as last_id,
+    (select count(*) from claimed)                                                 as recorded,
+    count(*) filter (where reasons is not null)                                    as rejected,
+    array_agg(distinct date_trunc('month', payment_date at time zone 'UTC')::date)
+        filter (where reasons is null and not has_partition)                       as months_without_partition,
+    array_agg(row_id) filter (where recordable and claimed.payment_id is null)     as known_row_ids
+from batch
+left join claimed using (payment_id)
