@@ -1,0 +1,115 @@
+"""Model fields that the database of ours needs and Django does not bring."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.lookups import Lookup
+from django.utils.dateparse import parse_date, parse_datetime
+
+from kernel.crypto import decrypt_text, encrypt_text
+
+ZONE_NOT_WANTED = "A date and time without a zone is wanted here."
+
+
+def naive_datetime(value: object) -> datetime | None:
+    """A datetime without zone from a datetime, a date or ISO 8601 text; empty gives None. Raises ValidationError."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        value = _from_text(value)
+    if isinstance(value, datetime):
+        if value.tzinfo is not None:
+            raise ValidationError(ZONE_NOT_WANTED, code="zone")
+        return value
+    if isinstance(value, date):
+        return datetime.combine(value, time())
+    raise ValidationError("A date and time such as 2026-11-05 13:45:00 is wanted here.", code="invalid")
+
+
+def _from_text(value: str) -> datetime | date | None:
+    text = value.strip()
+    try:
+        return parse_datetime(text) or parse_date(text)
+    except ValueError:
+        raise ValidationError("There is no such date and time.", code="invalid") from None
+
+
+class NaiveDateTimeFormField(forms.Field):
+    """One text input, read and shown as it is, whatever the zone of whoever looks."""
+
+    def to_python(self, value: Any) -> datetime | None:
+        return naive_datetime(value)
+
+    def prepare_value(self, value: Any) -> Any:
+        return value.isoformat(sep=" ") if isinstance(value, datetime) else value
+
+
+class NaiveDateTimeField(models.DateTimeField):
+    """A `timestamp` column without zone, as other systems write it: naive when read and naive when written."""
+
+    description = "Date and time without zone"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if kwargs.get("auto_now") or kwargs.get("auto_now_add"):
+            raise ValueError("A column without zone cannot be filled from the clock: give the value.")
+        super().__init__(*args, **kwargs)
+
+    def db_type(self, connection: BaseDatabaseWrapper) -> str:
+        return "timestamp"
+
+    def to_python(self, value: Any) -> datetime | None:
+        return naive_datetime(value)
+
+    def get_prep_value(self, value: Any) -> Any:
+        # Not DateTimeField's own, which gives a naive value the zone of the process, with a warning.
+        return self.to_python(models.Field.get_prep_value(self, value))
+
+    def formfield(self, **kwargs: Any) -> Any:  # type: ignore[override]
+        # The admin asks for its split widget, which converts to the reader's zone.
+        kwargs |= {"form_class": NaiveDateTimeFormField, "widget": forms.TextInput}
+        return models.Field.formfield(self, **kwargs)
+
+
+class EncryptedTextField(models.TextField):
+    """Text that the database holds as a Fernet token. None and '' stay as they are; it can be searched by isnull only.
+
+    Reading raises kernel.crypto.SecretUnreadable when no key of FIELD_ENCRYPTION_KEYS fits.
+    """
+
+    description = "Encrypted text"
+
+    def from_db_value(self, value: str | None, expression: object, connection: BaseDatabaseWrapper) -> str | None:
+        return decrypt_text(value) if value else value
+
+    def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
+        stored = super().get_db_prep_save(value, connection)
+        return encrypt_text(stored) if isinstance(stored, str) and stored else stored
+
+    def get_lookup(self, lookup_name: str) -> type[Lookup[Any]] | None:
+        # The same text gives another token each time, so that a comparison in SQL could only mislead.
+        return super().get_lookup(lookup_name) if lookup_name == "isnull" else None
+
+
+class MoneyField(models.DecimalField):
+    """numeric(15,2) unless told otherwise; the currency is in a column of its own. Always read as Decimal."""
+
+    def __init__(
+        self,
+        verbose_name: Any = None,
+        name: str | None = None,
+        max_digits: int = 15,
+        decimal_places: int = 2,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(verbose_name, name, max_digits=max_digits, decimal_places=decimal_places, **kwargs)
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, float):
+            raise ValidationError("Money is never a float: give a Decimal or text.", code="float")
+        return super().to_python(value)
