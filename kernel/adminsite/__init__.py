@@ -1,0 +1,20 @@
+"""What every admin page of ours is built from: read-only lists, no exact counts, actions that ask before they act."""
+
+from __future__ import annotations
+
+from kernel.adminsite.actions import Confirmation, confirmed_action
+from kernel.adminsite.admins import ConsoleAdmin, ReadOnlyAdmin
+from kernel.adminsite.display import pretty_json, progress_bar
+from kernel.adminsite.pagination import EstimatedCountPaginator
+from kernel.adminsite.timelines import timeline
+
+__all__ = [
+    "Confirmation",
+    "ConsoleAdmin",
+    "EstimatedCountPaginator",
+    "ReadOnlyAdmin",
+    "confirmed_action",
+    "pretty_json",
+    "progress_bar",
+    "timeline",
+]
