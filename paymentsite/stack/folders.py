@@ -6,8 +6,11 @@ import base64
 import hashlib
 import os
 import secrets
+import stat
 import tempfile
 from pathlib import Path
+
+from paymentsite.stack.children import CannotStart
 
 # A unix socket's path must fit sockaddr_un (108 bytes with its final NUL); the longest name below the folder is
 # PostgreSQL's lock file.
@@ -27,6 +30,9 @@ class StateFolder:
         self.static_folder = path / "static"
         self.metrics_folder = path / "metrics"
         self.lock_file = path / "run.lock"
+        self.staff_password_file = self.secret_folder / "staff_password"
+        # There while the demo data is still to be loaded.
+        self.demo_wanted_file = path / "demo.wanted"
 
     @property
     def run_folder(self) -> Path:
@@ -36,6 +42,22 @@ class StateFolder:
             return folder
         digest = hashlib.sha256(str(self.path).encode()).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"paymentsite-{os.getuid()}-{digest}"
+
+    def make(self) -> None:
+        """Makes the folders that only this user may enter.
+
+        Raises CannotStart when one of them cannot be made, or when somebody else was first to make the run folder,
+        whose short name below the temporary folder anybody can guess.
+        """
+        for folder in (self.path, self.run_folder, self.log_folder, self.secret_folder, self.metrics_folder):
+            try:
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            except OSError as error:
+                raise CannotStart(f"The folder {folder} cannot be made: {error.strerror}.") from error
+        found = self.run_folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+            raise CannotStart(f"{self.run_folder} belongs to somebody else: set PAYMENTSITE_STATE to a shorter path.")
+        self.run_folder.chmod(0o700)
 
     @property
     def postgres_socket_folder(self) -> Path:

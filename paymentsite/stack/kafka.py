@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka import KafkaException, Producer
+
+from paymentsite.stack.programs import OwnProgram
 
 ANSWER_SECONDS = 10
 
@@ -42,3 +45,18 @@ def read_address(path: Path) -> str | None:
         return path.read_text().strip() or None
     except FileNotFoundError:
         return None
+
+
+class BrokerProgram(OwnProgram):
+    """`manage.py mockkafka`, which is up when it has written its address."""
+
+    def __init__(self, arguments: list[str], *, address_file: Path, **options: Any) -> None:
+        super().__init__("kafka", arguments, role="command", **options)
+        self.address_file = address_file
+
+    def prepare(self) -> None:
+        """The address of a broker that is gone would only send its readers astray."""
+        self.address_file.unlink(missing_ok=True)
+
+    def answers(self) -> bool:
+        return read_address(self.address_file) is not None

@@ -12,12 +12,12 @@ from pathlib import Path
 import psycopg
 
 from paymentsite.stack.binaries import postgres_bin, postgres_major
-from paymentsite.stack.children import CannotStart, Child, start_child, tied_to_parent, wait_until
+from paymentsite.stack.children import CannotStart, Child, start_child, tied_to_parent
+from paymentsite.stack.programs import Program
 from paymentsite.stack.root import Identity, give_folder, identity_for_postgres
 
 DATABASE = "paymentsite"
 SUPERUSER = "postgres"
-START_SECONDS = 60
 ORPHAN_SECONDS = 20
 SETTINGS = {
     "listen_addresses": "",
@@ -28,10 +28,12 @@ SETTINGS = {
 }
 
 
-class PostgresServer:
+class PostgresServer(Program):
     """One data folder and the server on it. `socket_folder` must be short: see StateFolder.run_folder."""
 
     name = "PostgreSQL"
+    start_seconds = 60
+    stop_seconds = 15
 
     def __init__(self, data: Path, *, socket_folder: Path, log: Path, settings: dict[str, str] | None = None) -> None:
         self.data = data
@@ -51,33 +53,25 @@ class PostgresServer:
         self._identity = self._identity or identity_for_postgres()
         return self._identity
 
-    def start(self) -> Child:
-        """Starts the server on the data folder, which is made when missing, and waits until it answers.
+    def prepare(self) -> None:
+        """Makes the data folder when missing, and checks that this program may run on it.
 
-        Raises CannotStart when there is no usable program, when another major version made the data, or when the
-        server does not come up.
+        Raises CannotStart when there is no usable program or when another major version made the data.
         """
-        self.socket_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._make_data_folder()
         self._check_version()
         self._end_what_was_left_behind()
         give_folder(self.data, owner=self.identity.owner)
+
+    def spawn(self) -> Child:
         settings = [part for name, value in self._all_settings().items() for part in ("-c", f"{name}={value}")]
-        child = start_child(
+        return start_child(
             [self.bin / "postgres", "-D", self.data, *settings],
             log=self.log,
             stop_signal=signal.SIGINT,
             folder=Path("/"),
             become=self.identity.become,
         )
-        try:
-            wait_until(self.answers, child, name=self.name, seconds=START_SECONDS)
-            self._make_database()
-        except BaseException:
-            child.ask_to_stop()
-            child.wait_until_stopped(seconds=5)
-            raise
-        return child
 
     def answers(self) -> bool:
         try:
@@ -156,7 +150,8 @@ class PostgresServer:
             optional["shared_preload_libraries"] = "pg_stat_statements"
         return optional | self.settings
 
-    def _make_database(self) -> None:
+    def finish(self) -> None:
+        """Makes the database on the first start."""
         with self._connect("postgres") as connection:
             known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
             if known is None:

@@ -7,15 +7,15 @@ import socket
 from pathlib import Path
 
 from paymentsite.stack.binaries import valkey_server
-from paymentsite.stack.children import Child, start_child, wait_until
+from paymentsite.stack.children import Child, start_child
+from paymentsite.stack.programs import Program
 
-START_SECONDS = 15
 
-
-class ValkeyServer:
+class ValkeyServer(Program):
     """One data folder and the server on it. `socket_path` must be short: see StateFolder.run_folder."""
 
     name = "Valkey"
+    start_seconds = 15
 
     def __init__(self, data: Path, *, socket_path: Path, log: Path, keeps_data: bool = True) -> None:
         self.data = data
@@ -23,18 +23,13 @@ class ValkeyServer:
         self.log = log
         self.keeps_data = keeps_data
 
-    def start(self) -> Child:
-        """Starts the server and waits until it answers; a socket left by a killed one is replaced."""
+    def prepare(self) -> None:
+        """A socket left by a killed server is removed; whether a live one stands behind it, the start lock knows."""
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.socket_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.socket_path.unlink(missing_ok=True)
-        child = start_child(self._command(), log=self.log, stop_signal=signal.SIGTERM)
-        try:
-            wait_until(self.answers, child, name=self.name, seconds=START_SECONDS)
-        except BaseException:
-            child.kill_group()
-            raise
-        return child
+
+    def spawn(self) -> Child:
+        return start_child(self._command(), log=self.log, stop_signal=signal.SIGTERM)
 
     def answers(self) -> bool:
         """True when the server has loaded its data; it says LOADING before."""

@@ -1,0 +1,54 @@
+"""One supervisor per state folder, and one listener per port: both are checked before anything is started."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from pathlib import Path
+
+from paymentsite.stack.children import CannotStart
+
+
+class StartLock:
+    """Held from `take` until the process ends, however it ends; the kernel gives it back."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+
+    def take(self, *, port: int) -> None:
+        """Raises CannotStart with the holder's number and address when somebody has it."""
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 200).decode(errors="replace").strip()
+            os.close(descriptor)
+            raise CannotStart(
+                f"Already running on the folder {self.path.parent} ({holder or 'just starting'}). To run a second one"
+                f" beside it, give it another folder and port: PAYMENTSITE_STATE=/some/folder PORT={port + 1} ./run"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"pid {os.getpid()}, http://localhost:{port}".encode())
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        if self._descriptor is not None:
+            os.ftruncate(self._descriptor, 0)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def check_port(port: int) -> None:
+    """Raises CannotStart when the port of 127.0.0.1 cannot be listened on."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except PermissionError:
+            raise CannotStart(f"Port {port} is for root only; choose another: PORT=3005 ./run") from None
+        except OSError:
+            raise CannotStart(
+                f"Port {port} is in use. Stop what listens there, or choose another: PORT={port + 1} ./run"
+            ) from None

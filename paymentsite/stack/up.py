@@ -1,0 +1,104 @@
+"""The order of a start: room on the disk, servers, preparation, programs, and the welcome at the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from django.conf import settings
+from django.urls import reverse
+
+from paymentsite.stack.children import CannotStart, Child, tied_to_parent, why_it_ended
+from paymentsite.stack.composition import MANAGE, beat, child_environment, embedded_servers, own_programs
+from paymentsite.stack.folders import StateFolder
+from paymentsite.stack.interruption import Interruption
+from paymentsite.stack.preparation import STAFF_USERNAME, read_secret
+from paymentsite.stack.supervisor import Supervisor
+from paymentsite.stack.welcome import welcome
+
+NEEDED_MEGABYTES = 300
+LONGEST_LOG_BYTES = 20 * 1024 * 1024
+PREPARE_STOP_SECONDS = 3
+
+
+def bring_up(supervisor: Supervisor, interruption: Interruption, *, say: Callable[[str], None]) -> None:
+    """Starts everything and says each step in a line. Raises CannotStart with one line that says what to do."""
+    state: StateFolder = settings.STATE
+    began_at = time.monotonic()
+    check_room(state.path)
+    shorten_logs(state.log_folder)
+    empty_folder(state.metrics_folder)
+    for server in embedded_servers():
+        say(f"Starting {server.name}")
+        supervisor.start(server)
+    say("Preparing the database")
+    run_prepare(state, interruption)
+    programs = own_programs()
+    say("Starting " + ", ".join(program.name for program in programs) + " and beat")
+    supervisor.start(*programs)
+    supervisor.start(beat())
+    say(f"Up in {time.monotonic() - began_at:.1f} s")
+    say(
+        welcome(
+            address=f"http://localhost:{settings.PORT}",
+            console_path=reverse("admin:index"),
+            username=STAFF_USERNAME,
+            password=read_secret(state.staff_password_file),
+            log_folder=str(state.log_folder),
+        )
+    )
+
+
+def run_prepare(state: StateFolder, interruption: Interruption) -> None:
+    """`manage.py prepare` in a process of its own, so that a stop request can end it at any point.
+
+    Its steps are printed as they come; what goes wrong is in prepare.log.
+    """
+    log = state.log_folder / "prepare.log"
+    with interruption.shielded(), log.open("wb") as errors:
+        popen = subprocess.Popen(
+            [sys.executable, MANAGE, "prepare"],
+            stdin=subprocess.DEVNULL,
+            stderr=errors,
+            env={**os.environ, **child_environment(), "PAYMENTSITE_ROLE": "command"},
+            cwd=settings.BASE_DIR,
+            start_new_session=True,
+            preexec_fn=tied_to_parent(signal.SIGTERM),
+        )
+        child = Child(popen, log=log, stop_signal=signal.SIGTERM)
+    try:
+        while child.exit_code() is None:
+            interruption.sleep(1)
+    finally:
+        child.ask_to_stop()
+        code = child.wait_until_stopped(seconds=PREPARE_STOP_SECONDS)
+    if code != 0:
+        raise CannotStart(f"The database could not be prepared ({why_it_ended(child)}). Its log: {log}")
+
+
+def check_room(folder: Path) -> None:
+    """A database that meets a full disk half-way is worse than one that was never started."""
+    free = shutil.disk_usage(folder).free // 1_000_000
+    if free < NEEDED_MEGABYTES:
+        raise CannotStart(
+            f"The disk of {folder} has {free} MB left and {NEEDED_MEGABYTES} are needed: make room there."
+        )
+
+
+def shorten_logs(folder: Path) -> None:
+    """A log that has grown long is put aside, in place of the one put aside before."""
+    for log in folder.glob("*.log"):
+        if log.stat().st_size > LONGEST_LOG_BYTES:
+            log.replace(log.with_suffix(".log.1"))
+
+
+def empty_folder(folder: Path) -> None:
+    """The figures of processes that are gone would be counted again."""
+    for file in folder.iterdir():
+        file.unlink()
