@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from kernel.logs import logging_settings
 from paymentsite.environment import Environment
 from paymentsite.stack.folders import StateFolder, secret_from
 
@@ -169,6 +170,7 @@ REFERENCE_CACHE_TTL_DAYS = env.integer("REFERENCE_CACHE_TTL_DAYS", 90, minimum=1
 
 # Monitoring
 LOG_LEVEL = env.choice("LOG_LEVEL", "info", ("debug", "info", "warning", "warn", "error"))
+LOGGING = logging_settings(LOG_LEVEL, role=ROLE)
 ENABLE_METRICS = env.boolean("ENABLE_METRICS", default=True)
 METRICS_PORT = env.integer("METRICS_PORT", 0, minimum=0, maximum=65535)
 
