@@ -28,8 +28,6 @@ def identify(subject: Subject) -> tuple[str, str]:
     """(object type, object id) of a subject; a record's type is `app.model` in lower case."""
     if isinstance(subject, models.Model):
         if subject.pk is None:
-            raise ValueError(
-                f"A {subject._meta.label_lower} that is not saved cannot be the subject of an entry."
-            )
+            raise ValueError(f"A {subject._meta.label_lower} that is not saved cannot be the subject of an entry.")
         return subject._meta.label_lower, str(subject.pk)
     return subject

@@ -1,0 +1,80 @@
+"""Which tables the chain of seals covers, and what of their rows is digested."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+SQL_FOLDER = Path(__file__).parent / "sql"
+
+
+@dataclass(frozen=True, slots=True)
+class SealedSource:
+    """An append-only table with a number per row. All texts are SQL written by us; `entry` stands for the row.
+
+    `content` are the expressions whose values can never change once the row is committed. Each must read the same in
+    every session, so a timestamp goes in as `extract(epoch from entry.x)`. `recorded_at` says when a row came about.
+    """
+
+    name: str
+    table: str
+    position: str
+    recorded_at: str
+    content: Sequence[str]
+
+    def sql(self, statement: str) -> str:
+        """The statement of this name in sql/, for this source."""
+        # Plain replacement: a format string would trip over the braces of an empty multirange.
+        text = (SQL_FOLDER / f"{statement}.sql").read_text()
+        for mark, value in {
+            "<table>": self.table,
+            "<position>": self.position,
+            "<recorded_at>": self.recorded_at,
+            "<digest>": f"sha256(convert_to(jsonb_build_array({', '.join(self.content)})::text, 'UTF8'))",
+        }.items():
+            text = text.replace(mark, value)
+        return text
+
+
+_sources: dict[str, SealedSource] = {}
+
+
+def register_source(source: SealedSource) -> None:
+    """Adds a table to the chain. Called once per process, when its app is ready."""
+    _sources[source.name] = source
+
+
+def all_sources() -> tuple[SealedSource, ...]:
+    return tuple(_sources[name] for name in sorted(_sources))
+
+
+register_source(
+    SealedSource(
+        name="audit_entry",
+        table="audit_entry",
+        position="id",
+        recorded_at="entry.recorded_at",
+        content=(
+            "entry.id",
+            "extract(epoch from entry.recorded_at)",
+            "entry.actor",
+            "entry.actor_kind",
+            "entry.user_id",
+            "entry.action",
+            "entry.object_type",
+            "entry.object_id",
+            "entry.object_label",
+            "entry.reason",
+            # A missing value and a JSON null would read the same.
+            "entry.before is null",
+            "entry.before",
+            "entry.after is null",
+            "entry.after",
+            "entry.request_id",
+            "entry.change_set",
+            "entry.source is null",
+            "entry.source",
+        ),
+    )
+)
