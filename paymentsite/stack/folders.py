@@ -57,7 +57,9 @@ class StateFolder:
         found = self.run_folder.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
             raise CannotStart(f"{self.run_folder} belongs to somebody else: set PAYMENTSITE_STATE to a shorter path.")
-        self.run_folder.chmod(0o700)
+        # Whichever process was first made the folders with its own mask; what is below is for this user alone.
+        for folder in (self.path, self.run_folder):
+            folder.chmod(0o700)
 
     @property
     def postgres_socket_folder(self) -> Path:

@@ -61,17 +61,22 @@ def run_prepare(state: StateFolder, interruption: Interruption) -> None:
     Its steps are printed as they come; what goes wrong is in prepare.log.
     """
     log = state.log_folder / "prepare.log"
-    with interruption.shielded(), log.open("wb") as errors:
+    # Its own steps go to our screen, the log lines of everything it calls go to its log.
+    screen = os.dup(sys.stdout.fileno())
+    with interruption.shielded(), log.open("wb") as output:
         popen = subprocess.Popen(
-            [sys.executable, MANAGE, "prepare"],
+            [sys.executable, MANAGE, "prepare", f"--steps-to={screen}"],
             stdin=subprocess.DEVNULL,
-            stderr=errors,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            pass_fds=(screen,),
             env={**os.environ, **child_environment(), "PAYMENTSITE_ROLE": "command"},
             cwd=settings.BASE_DIR,
             start_new_session=True,
             preexec_fn=tied_to_parent(signal.SIGTERM),
         )
         child = Child(popen, log=log, stop_signal=signal.SIGTERM)
+    os.close(screen)
     try:
         while child.exit_code() is None:
             interruption.sleep(1)
@@ -86,9 +91,7 @@ def check_room(folder: Path) -> None:
     """A database that meets a full disk half-way is worse than one that was never started."""
     free = shutil.disk_usage(folder).free // 1_000_000
     if free < NEEDED_MEGABYTES:
-        raise CannotStart(
-            f"The disk of {folder} has {free} MB left and {NEEDED_MEGABYTES} are needed: make room there."
-        )
+        raise CannotStart(f"The disk of {folder} has {free} MB left; {NEEDED_MEGABYTES} are needed: make room there.")
 
 
 def shorten_logs(folder: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 
 from paymentsite.stack.preparation import prepare
 
@@ -12,9 +12,11 @@ class Command(BaseCommand):
     help = "Migrates, makes partitions, roles, the first staff user and static files; loads demo data once."
     requires_system_checks: list[str] = []
 
-    def handle(self, *args: object, **options: object) -> None:
-        prepare(settings.STATE, say=self.say)
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--steps-to", type=int, default=1, help="the file descriptor that gets a line per step (standard output)"
+        )
 
-    def say(self, line: str) -> None:
-        self.stdout.write(f"  {line}")
-        self.stdout.flush()
+    def handle(self, *args: object, steps_to: int, **options: object) -> None:
+        with open(steps_to, "w", closefd=False) as steps:
+            prepare(settings.STATE, say=lambda line: print(f"  {line}", file=steps, flush=True))

@@ -14,6 +14,9 @@ from paymentsite.stack.startlock import StartLock, check_port
 from paymentsite.stack.supervisor import KeepsDying, Supervisor
 from paymentsite.stack.up import bring_up
 
+# How long the children of a supervisor that was killed may take to end.
+LAST_ONES_SECONDS = 5
+
 
 class Command(BaseCommand):
     help = "Starts the embedded servers, prepares the database, runs web, worker, beat and relay, and keeps them up."
@@ -27,8 +30,8 @@ class Command(BaseCommand):
         exit_code = 0
         try:
             settings.STATE.make()
-            lock.take(port=settings.PORT)
-            check_port(settings.PORT)
+            was_left_behind = lock.take(port=settings.PORT)
+            check_port(settings.PORT, patience_seconds=LAST_ONES_SECONDS if was_left_behind else 0)
             bring_up(supervisor, interruption, say=self.say)
             supervisor.watch()
         except StopRequested:
