@@ -54,7 +54,7 @@ BEGIN
     END LOOP;
 END
 $$
-"""  # noqa: S608 -- the names are the constants above
+"""
 
 
 def pytest_configure(config: pytest.Config) -> None:

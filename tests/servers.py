@@ -40,6 +40,7 @@ class TestServers:
         """Starts what the caller has not named, and exports where it is."""
         self.folder = Path(tempfile.mkdtemp(prefix="ps-"))
         run = self.folder / "run"
+        run.mkdir(mode=0o700)
         os.environ.setdefault("PAYMENTSITE_STATE", str(self.folder / "state"))
         if not os.environ.get("DATABASE_URL") and not os.environ.get("DB_HOST"):
             server = PostgresServer(

@@ -13,8 +13,8 @@ import psycopg
 
 from paymentsite.stack.binaries import postgres_bin, postgres_major
 from paymentsite.stack.children import CannotStart, Child, start_child, tied_to_parent
-from paymentsite.stack.programs import Program
 from paymentsite.stack.identity import Identity, give_folder, identity_for_postgres
+from paymentsite.stack.programs import Program
 
 DATABASE = "paymentsite"
 SUPERUSER = "postgres"
