@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -27,7 +28,7 @@ class PaymentsiteError(Exception):
     next_step: ClassVar[str] = ""
 
     def __init__(self, detail: str = "", *, errors: tuple[FieldError, ...] = (), **context: Any) -> None:
-        self.detail = detail or (self.__doc__ or "").strip().splitlines()[0]
+        self.detail = detail or (inspect.getdoc(type(self)) or self.title).splitlines()[0]
         self.errors = errors
         self.context = context
         super().__init__(self.detail)
@@ -45,6 +46,8 @@ class Refused(PaymentsiteError):
 class Unauthenticated(Refused):
     """Who is asking could not be established."""
 
+    # The scheme that WWW-Authenticate asks for.
+    challenge: ClassVar[str] = "Bearer"
     status = 401
     code = "unauthenticated"
     title = "Unauthenticated"
