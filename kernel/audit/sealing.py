@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import connection
 
@@ -60,23 +60,30 @@ def _became_the_sealer() -> bool:
 def _next_content(
     source: SealedSource, previous: AuditSeal | None, *, at: datetime, limit: int, sweep: bool
 ) -> SealContent | None:
-    gaps_open_since = datetime.min.replace(tzinfo=at.tzinfo) if sweep else at - GAPS_SETTLE_AFTER
+    latest = AuditSeal.objects.filter(source=source.name).order_by("-sequence").only("high_water", "sealed_at").first()
     with connection.cursor() as cursor:
         cursor.execute(
-            source.sql("next_batch"), {"source": source.name, "gaps_open_since": gaps_open_since, "limit": limit}
+            source.sql("next_batch"),
+            {"source": source.name, "gaps_open_since": _gaps_open_since(latest, sweep=sweep), "limit": limit},
         )
         positions, entry_count, highest, content_digest, fingerprints = cursor.fetchone()
     if not entry_count:
         return None
-    before = AuditSeal.objects.filter(source=source.name).order_by("-sequence").only("high_water").first()
     return SealContent(
         sequence=previous.sequence + 1 if previous else 1,
         sealed_at=at,
         source=source.name,
         positions=positions,
-        high_water=max(highest, before.high_water) if before else highest,
+        high_water=max(highest, latest.high_water) if latest else highest,
         entry_count=entry_count,
         content_digest=bytes(content_digest),
         fingerprints=bytes(fingerprints),
         previous_hash=bytes(previous.hash) if previous else GENESIS_HASH,
     )
+
+
+def _gaps_open_since(latest: AuditSeal | None, *, sweep: bool) -> datetime:
+    # Reckoned from the last seal, not from now: while no sealer ran, nobody has looked whether the gaps were filled.
+    if latest is None or sweep:
+        return datetime.min.replace(tzinfo=UTC)
+    return latest.sealed_at - GAPS_SETTLE_AFTER

@@ -2,8 +2,8 @@
 --
 -- A row that commits late has a lower position than rows that are sealed already. So the ground above the floor, less
 -- what seals cover, is searched gap by gap; every gap is a range scan of the primary key. The floor is as high as the
--- seals reached %(gaps_open_since)s: a gap below it has stayed empty that long and is taken for a rolled-back insert.
--- (verify_audit looks below the floor too.)
+-- seals were before gaps_open_since: a gap below it stayed empty that long and is taken for a rolled-back insert.
+-- verify_audit looks below the floor too.
 with settled as (
     select sequence, high_water
     from audit_seal

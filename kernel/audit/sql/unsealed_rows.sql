@@ -1,4 +1,4 @@
--- Rows that no seal covers although they were recorded before %(recorded_before)s, wherever they stand.
+-- Rows that no seal covers although they were recorded long ago, wherever they stand.
 with covered as (
     select coalesce(range_agg(positions), '{}'::int8multirange) as positions
     from audit_seal
