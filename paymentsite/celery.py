@@ -1,0 +1,68 @@
+"""The Celery app, and the whole schedule on one page. Staff change the schedule in the console (Periodic tasks)."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+
+from celery import Celery
+from django.conf import settings
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "paymentsite.settings")
+
+app = Celery("paymentsite")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """One line of the schedule. A message that waits longer than the interval is dropped: the next does its work."""
+
+    name: str
+    task: str
+    every: timedelta
+    why: str
+
+
+def schedule() -> tuple[Scheduled, ...]:
+    """Everything that happens by itself, how often, and why."""
+    return (
+        Scheduled(
+            "Ingest staged payments",
+            "payments.tasks.ingest_staging",
+            timedelta(seconds=settings.STAGING_INTERVAL_SECONDS),
+            "Turns the rows that the ETL staged into payments.",
+        ),
+        Scheduled(
+            "Relay events to Kafka",
+            "kernel.outbox.tasks.relay_outbox",
+            timedelta(seconds=60),
+            "Safety sweep: publishes what the relay did not, because it was down or missed its wake-up.",
+        ),
+        Scheduled(
+            "Make partitions ahead",
+            "payments.tasks.ensure_partitions",
+            timedelta(hours=1),
+            "Keeps the next months' partitions of the payments ready, so that no row falls into the default one.",
+        ),
+        Scheduled(
+            "Seal the audit",
+            "kernel.audit.tasks.seal",
+            timedelta(seconds=5),
+            "Chains new audit entries and events by hash, a few seconds behind their writers.",
+        ),
+        Scheduled(
+            "Start queued jobs",
+            "kernel.jobs.tasks.start_queued_jobs",
+            timedelta(seconds=10),
+            "Starts jobs whose message to the workers was not sent or got lost.",
+        ),
+        Scheduled(
+            "End silent jobs",
+            "kernel.jobs.tasks.fail_silent_jobs",
+            timedelta(seconds=60),
+            "Ends job runs whose process died, so that nobody waits for them.",
+        ),
+    )
