@@ -18,7 +18,8 @@ from pathlib import Path
 from paymentsite.stack.children import CannotStart, libc
 
 CLONE_NEWUSER = 0x10000000
-PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 8, 47, 2
+PR_SET_KEEPCAPS, PR_SET_SECUREBITS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 8, 28, 47, 2
+SECBIT_NO_SETUID_FIXUP, SECBIT_KEEP_CAPS = 1 << 2, 1 << 4
 CAP_DAC_OVERRIDE = 1
 CAPABILITY_VERSION_3 = 0x20080522
 REFUSED = 97
@@ -73,7 +74,9 @@ def become_user(uid: int) -> None:
 
     The file access is what the user-namespace way has as well; everything else of root's rights is given up.
     """
-    if libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0:
+    # Without the second bit access(2), by which PostgreSQL finds its own programs, would forget the kept right.
+    bits = SECBIT_KEEP_CAPS | SECBIT_NO_SETUID_FIXUP
+    if libc.prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) != 0 and libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0:
         os._exit(REFUSED)
     try:
         os.setgroups([])
