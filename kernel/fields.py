@@ -70,7 +70,7 @@ class NaiveDateTimeField(models.DateTimeField):
         # Not DateTimeField's own, which gives a naive value the zone of the process, with a warning.
         return self.to_python(models.Field.get_prep_value(self, value))
 
-    def formfield(self, **kwargs: Any) -> Any:  # type: ignore[override]
+    def formfield(self, **kwargs: Any) -> Any:
         # The admin asks for its split widget, which converts to the reader's zone.
         kwargs |= {"form_class": NaiveDateTimeFormField, "widget": forms.TextInput}
         return models.Field.formfield(self, **kwargs)

@@ -121,7 +121,7 @@ def _plain(value: object, depth: int = 0) -> Any:
 
 def _in_order(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     ordered = {key: event.pop(key) for key in LEADING_KEYS if key in event}
-    return ordered | event
+    return {**ordered, **event}
 
 
 def _as_json(logger: WrappedLogger, method: str, event: EventDict) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.migrations.operations import RunSQL
 
 MIGRATION_STATEMENT_TIMEOUT_MS = 20_000
@@ -25,7 +27,7 @@ class TimeLimits(RunSQL):
         limits = f"set local statement_timeout = {statement_ms}; set local lock_timeout = {lock_ms}"
         super().__init__(limits, reverse_sql=limits)
 
-    def deconstruct(self) -> tuple[str, list[object], dict[str, object]]:
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
         return self.__class__.__qualname__, [], {"statement_ms": self.statement_ms, "lock_ms": self.lock_ms}
 
     def describe(self) -> str:
@@ -44,7 +46,7 @@ class AppendOnly(RunSQL):
         self.table = table
         super().__init__(_append_only_sql(table), reverse_sql=_writable_again_sql(table))
 
-    def deconstruct(self) -> tuple[str, list[object], dict[str, object]]:
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
         return self.__class__.__qualname__, [], {"table": self.table}
 
     def describe(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -18,6 +19,7 @@ class TransactionMisuse(RuntimeError):
 
 def unit_of_work(function: Callable[P, R]) -> Callable[P, R]:
     """Opens a transaction, commits it when the function returns, rolls back when it raises. Refuses to be nested."""
+    _refuse_late_bodies(function)
 
     @wraps(function)
     def opened(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -31,6 +33,7 @@ def unit_of_work(function: Callable[P, R]) -> Callable[P, R]:
 
 def inside_unit_of_work(function: Callable[P, R]) -> Callable[P, R]:
     """Marks a step of somebody else's transaction. Refuses to run without one."""
+    _refuse_late_bodies(function)
 
     @wraps(function)
     def required(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -47,6 +50,7 @@ def own_statements(function: Callable[P, R]) -> Callable[P, R]:
     One statement that claims, records and announces is atomic without BEGIN and COMMIT, which saves two of the
     three round trips of a webhook.
     """
+    _refuse_late_bodies(function)
 
     @wraps(function)
     def alone(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -68,3 +72,13 @@ def is_inside_unit_of_work() -> bool:
     """True inside a unit of work. The transaction that Django's TestCase wraps around a test does not count."""
     connection = transaction.get_connection(DEFAULT_DB_ALIAS)
     return any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)
+
+
+def _refuse_late_bodies(function: Callable[..., object]) -> None:
+    """A generator or a coroutine runs after the call has returned, when its transaction would already be over."""
+    if (
+        inspect.isgeneratorfunction(function)
+        or inspect.isasyncgenfunction(function)
+        or inspect.iscoroutinefunction(function)
+    ):
+        raise TypeError(f"{function.__qualname__} does its work after it has returned: let it return a list.")

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 from django.core.exceptions import ValidationError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, Q
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -52,7 +52,7 @@ class CursorPagination(BasePagination):
 
     instant_field = "created_at"
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self.instant = getattr(view, "cursor_field", self.instant_field)
         self.limit = _limit_of(request.query_params.get("limit"))
         cursor = request.query_params.get("cursor")

@@ -28,10 +28,11 @@ class HasScope(BasePermission):
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        if request.auth is None:
+        credentials: Any = request.auth
+        if credentials is None:
             raise Unauthenticated("Credentials are needed here: send Authorization: Bearer with an API key.")
         required = _required(view, str(request.method))
-        scopes: Iterable[str] = request.auth.scopes
+        scopes: Iterable[str] = credentials.scopes
         if required is not None and required not in scopes:
             raise ScopeMissing(f"This needs the scope {required}.", required_scope=required)
         return True

@@ -45,7 +45,10 @@ class ProblemSerializer(serializers.Serializer[Any]):
     code = serializers.CharField(help_text="A stable code for programs.")
     next_step = serializers.CharField(help_text="What the caller can do now.")
     request_id = serializers.CharField(allow_null=True, help_text="What to quote when reporting the problem.")
-    errors = FieldProblemSerializer(many=True, help_text="What is wrong, field by field; often empty.")
+    # The stubs know `errors` only as a serializer's own property, which a declared field does not touch.
+    errors = FieldProblemSerializer(  # type: ignore[assignment]
+        many=True, help_text="What is wrong, field by field; often empty."
+    )
 
 
 def problem_responses(*statuses: int) -> dict[tuple[int, str], OpenApiResponse]:

@@ -111,7 +111,7 @@ def _of_rest_framework(exc: rest.APIException) -> PaymentsiteError | None:
     if isinstance(exc, rest.ValidationError):
         return Invalid(errors=tuple(field_errors(exc.get_full_details())))
     if isinstance(exc, rest.Throttled):
-        return RateLimited(retry_after_seconds=math.ceil(exc.wait or 1))
+        return RateLimited(retry_after_seconds=math.ceil(getattr(exc, "wait", None) or 1))
     for theirs, ours in (
         (rest.NotAuthenticated, Unauthenticated),
         (rest.AuthenticationFailed, Unauthenticated),
@@ -138,7 +138,7 @@ def field_errors(details: object, field: str = "") -> list[FieldError]:
     if isinstance(details, Mapping):
         if {"message", "code"} == set(details) and isinstance(details["message"], str):
             return [FieldError(field or WHOLE_REQUEST, str(details["code"]), str(details["message"]))]
-        return [error for key, value in details.items() for error in field_errors(value, _path(field, str(key)))]
+        return [error for key, value in details.items() for error in field_errors(value, _path(field, key))]
     if isinstance(details, Sequence) and not isinstance(details, str):
         return [
             error for index, value in enumerate(details) for error in field_errors(value, _item(field, value, index))
@@ -146,10 +146,13 @@ def field_errors(details: object, field: str = "") -> list[FieldError]:
     return []
 
 
-def _path(field: str, key: str) -> str:
+def _path(field: str, key: object) -> str:
     if key == "non_field_errors":
         return field
-    return f"{field}.{key}" if field else key
+    if isinstance(key, int):
+        # REST framework gives the faulty rows of a list by their number.
+        return f"{field}[{key}]"
+    return f"{field}.{key}" if field else str(key)
 
 
 def _item(field: str, value: object, index: int) -> str:

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from cryptography.fernet import Fernet
@@ -14,26 +14,29 @@ from django.core.exceptions import FieldError, ValidationError
 from django.db import connection, models
 from django.forms import modelform_factory
 from django.test import RequestFactory, override_settings
+from django.test.utils import isolate_apps
 from pytest_django.fixtures import Settings
 
 from kernel.crypto import SecretUnreadable
 from kernel.fields import EncryptedTextField, MoneyField, NaiveDateTimeField
 
+with isolate_apps("paymentsite"):
 
-class Sample(models.Model):
-    """A model of this test alone; its table lives as long as one test."""
+    class Sample(models.Model):
+        """A model of this test alone; its table lives as long as one test."""
 
-    written_at = NaiveDateTimeField(null=True, blank=True)
-    secret = EncryptedTextField(null=True, blank=True)
-    amount = MoneyField(default=Decimal("1.00"))
+        written_at = NaiveDateTimeField(null=True, blank=True)
+        secret = EncryptedTextField(null=True, blank=True)
+        amount = MoneyField(default=Decimal("1.00"))
 
-    class Meta:
-        app_label = "paymentsite"
-        db_table = "kernel_fields_sample"
-        managed = False
+        objects: ClassVar[models.Manager[Any]] = models.Manager()
 
-    def __str__(self) -> str:
-        return f"sample {self.pk}"
+        class Meta:
+            app_label = "paymentsite"
+            db_table = "kernel_fields_sample"
+
+        def __str__(self) -> str:
+            return f"sample {self.pk}"
 
 
 AT = datetime(2026, 3, 8, 2, 30, 15, 123456)
