@@ -99,6 +99,7 @@ class Publisher:
         self._producer: Producer | None = None
         self._address = ""
         self._fatal = ""
+        self._last_error = ""
 
     def publish(self, events: Sequence[QueuedEvent], *, is_stopping: Callable[[], bool] = lambda: False) -> Outcome:
         """Sends the events and waits until each is confirmed or refused, or until Kafka is given up for this time."""
@@ -132,7 +133,7 @@ class Publisher:
         address = brokers()
         if self._producer is None or address != self._address:
             self.close()
-            self._address, self._fatal = address, ""
+            self._address, self._fatal, self._last_error = address, "", ""
             self._producer = Producer(
                 PRODUCER_SETTINGS
                 | {
@@ -140,6 +141,8 @@ class Publisher:
                     "client.id": settings.KAFKA_CLIENT_ID,
                     "error_cb": self._note_error,
                     "logger": logger,
+                    # Every attempt to reconnect would be a line: the relay logs an outage once for each batch.
+                    "log_level": 2,
                 }
             )
         return self._producer
@@ -168,7 +171,9 @@ class Publisher:
             now = time.monotonic()
             limit = CONFIRMATION_SECONDS / 4 if is_stopping() else CONFIRMATION_SECONDS
             if self._fatal or now - started > limit:
-                outcome.outage = outcome.outage or self._fatal or f"No confirmation within {limit:.0f} s."
+                outcome.outage = (
+                    outcome.outage or self._fatal or f"No confirmation within {limit:g} s. {self._last_error}"
+                )
                 return
             if now - address_checked > ADDRESS_CHECK_SECONDS:
                 address_checked = now
@@ -178,6 +183,7 @@ class Publisher:
         outcome.outage = outcome.outage or self._fatal
 
     def _note_error(self, error: KafkaError) -> None:
+        self._last_error = error.str()
         if error.fatal():
             self._fatal = error.str()
 

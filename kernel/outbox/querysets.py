@@ -41,6 +41,10 @@ class EventQuerySet(EventBase):
     def waiting(self) -> Self:
         return self.filter(Exists(_delivery_of("position")))
 
+    def failed(self) -> Self:
+        """Waiting events that Kafka has refused at least once."""
+        return self.filter(Exists(_delivery_of("position").filter(attempts__gt=0)))
+
     def delivered(self) -> Self:
         """Events that Kafka has confirmed and that are not queued again."""
         return self.filter(~Exists(_delivery_of("position")))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -115,4 +115,9 @@ def open_queue() -> Generator[Queue]:
         parameters.pop(not_for_psycopg, None)
     with psycopg.connect(**parameters, autocommit=True) as session:
         session.execute(SESSION_SETTINGS)
-        yield Queue(session)
+        try:
+            yield Queue(session)
+        finally:
+            # The server notices a closed session a moment later, and until then the next relay would stand by.
+            with suppress(psycopg.OperationalError):
+                session.execute("select pg_advisory_unlock_all()")
