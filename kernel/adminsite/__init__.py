@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from kernel.adminsite.actions import Confirmation, confirmed_action
 from kernel.adminsite.admins import ConsoleAdmin, ReadOnlyAdmin
-from kernel.adminsite.display import pretty_json, progress_bar
 from kernel.adminsite.pagination import EstimatedCountPaginator
 from kernel.adminsite.timelines import timeline
+from kernel.display import pretty_json, progress_bar
 
 __all__ = [
     "Confirmation",

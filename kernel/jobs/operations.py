@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import traceback
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -10,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import structlog
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -30,7 +30,7 @@ ERROR_LIMIT = 2000
 ANNOUNCE_AGAIN_AFTER = timedelta(seconds=60)
 SILENT_REASON = "The process that ran it ended."
 
-log = structlog.get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class AlreadyRunning(Conflict):
@@ -209,11 +209,13 @@ def _execute(
         _end_run(run.pk, JobStatus.CANCELLED, progress=progress, at=clock())
         raise
     except RunTakenAway:
-        log.warning("A run was taken away while its process was silent.", action="job.ended", run=str(run.pk))
+        extra = {"action": "end_job", "job": run.name, "run": str(run.pk)}
+        logger.warning("Job run was declared ended while its process was silent", extra=extra)
         raise
     except BaseException as failure:
         # Also for an interrupt from the keyboard: the row must not wait for the sweep to learn of it.
-        log.warning("A job failed.", action="job.ended", job=run.name, run=str(run.pk), error=type(failure).__name__)
+        extra = {"action": "end_job", "job": run.name, "run": str(run.pk), "error": type(failure).__name__}
+        logger.warning("Job failed", extra=extra)
         _end_run(run.pk, JobStatus.FAILED, progress=progress, error=_explain(failure), at=clock())
         raise
     _end_run(run.pk, JobStatus.SUCCEEDED, progress=progress, result=result, at=clock())

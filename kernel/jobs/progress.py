@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +12,6 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-import structlog
 from django.db import Error, connection
 from django.utils import timezone
 
@@ -22,7 +22,7 @@ from kernel.jobs.states import JobStatus
 WRITE_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
 
-log = structlog.get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class JobCancelled(Conflict):
@@ -138,7 +138,8 @@ class Progress:
                 heartbeat_at=at,
             )
         except Error as failure:
-            log.warning("Progress could not be written.", action="job.progress", error=type(failure).__name__)
+            extra = {"action": "write_progress", "error": type(failure).__name__}
+            logger.warning("Progress could not be written", extra=extra)
             connection.close()
             return False
         self._note_row(visible=bool(changed))

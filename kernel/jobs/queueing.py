@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from uuid import UUID
 
-import structlog
 from celery import current_app
 from kombu.exceptions import OperationalError
 
@@ -13,7 +13,7 @@ RUN_TASK = "kernel.jobs.tasks.run_queued_job"
 # A message that no worker took within this time is dropped; the sweep sends another while the run is queued.
 MESSAGE_LIFE_SECONDS = 600
 
-log = structlog.get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def announce(run_id: UUID) -> bool:
@@ -23,11 +23,7 @@ def announce(run_id: UUID) -> bool:
             RUN_TASK, args=[str(run_id)], retry=False, ignore_result=True, expires=MESSAGE_LIFE_SECONDS
         )
     except (OperationalError, OSError) as failure:
-        log.warning(
-            "The broker did not take the message; the sweep will send it.",
-            action="job.announce",
-            run=str(run_id),
-            error=type(failure).__name__,
-        )
+        extra = {"action": "announce_job", "run": str(run_id), "error": type(failure).__name__}
+        logger.warning("Broker did not take the message; the sweep will send it", extra=extra)
         return False
     return True
