@@ -20,6 +20,8 @@ from kernel.masking import masked_fields, masked_text
 
 # The first keys of every line, in this order.
 LEADING_KEYS = ("timestamp", "level", "event", "logger", "role", "request_id", "actor", "action")
+# These we write ourselves, so that nothing in them needs masking.
+OWN_KEYS = ("timestamp", "level", "logger", "role")
 # Objects that frameworks put on records; written out they would show paths, headers and bodies.
 DROPPED_KEYS = ("request", "server_time", "color_message", "_record", "_from_structlog")
 LEVELS = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "warning": "WARNING", "error": "ERROR"}
@@ -95,10 +97,10 @@ def _plain_and_masked(logger: WrappedLogger, method: str, event: EventDict) -> E
     for key in DROPPED_KEYS:
         event.pop(key, None)
     stack = event.pop("stack_info", None)
-    plain = {key: _plain(value) for key, value in event.items()}
     if stack:
-        plain["stack"] = str(stack)
-    return masked_fields(plain)
+        event["stack"] = str(stack)
+    own = {key: event.pop(key) for key in OWN_KEYS if key in event}
+    return own | masked_fields({key: _plain(value) for key, value in event.items()})
 
 
 def _plain(value: object, depth: int = 0) -> Any:

@@ -73,6 +73,16 @@ class Environment:
             raise SettingInvalid(name, value, "an ISO 4217 code in capitals, such as CAD")
         return value
 
+    def encryption_keys(self, name: str) -> list[str] | None:
+        """A comma-separated list of Fernet keys, newest first; None when the variable is not set."""
+        value = self._raw(name)
+        if value is None:
+            return None
+        keys = [part.strip() for part in value.split(",")]
+        if not all(re.fullmatch(r"[A-Za-z0-9_-]{43}=", key) for key in keys):
+            raise SettingInvalid(name, value, "32 bytes as URL-safe base64, or several such keys with commas between")
+        return keys
+
     def table_name(self, name: str, default: str) -> tuple[str | None, str]:
         """`table` or `schema.table`; gives (schema or None, table)."""
         value = self._raw(name) or default

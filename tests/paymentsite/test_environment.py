@@ -31,6 +31,7 @@ def env(**variables: str) -> Environment:
         ("USD", lambda e: e.currency("V", "CAD"), "USD"),
         ("staged", lambda e: e.table_name("V", "t"), (None, "staged")),
         ("etl.staged_2", lambda e: e.table_name("V", "t"), ("etl", "staged_2")),
+        ("k" * 43 + "=, " + "_" * 43 + "=", lambda e: e.encryption_keys("V"), ["k" * 43 + "=", "_" * 43 + "="]),
         ("a:1, [::1]:2", lambda e: e.addresses("V"), "a:1,[::1]:2"),
     ],
 )
@@ -47,6 +48,7 @@ def test_an_empty_value_counts_as_unset(value: str) -> None:
     assert empty.integer("V", 5) == 5
     assert empty.boolean("V", default=True) is True
     assert empty.addresses("V") is None
+    assert empty.encryption_keys("V") is None
     assert empty.database_url("V") is None
     assert empty.time_zone("V", "America/Vancouver").key == "America/Vancouver"
     assert empty.folder("V", Path("/d")) == Path("/d")
@@ -69,6 +71,8 @@ def test_an_empty_value_counts_as_unset(value: str) -> None:
         ("staged; drop table x", lambda e: e.table_name("V", "t"), "schema.table"),
         ('"Staged"', lambda e: e.table_name("V", "t"), "schema.table"),
         ("a.b.c", lambda e: e.table_name("V", "t"), "schema.table"),
+        ("short", lambda e: e.encryption_keys("V"), "URL-safe base64"),
+        ("k" * 43 + "=,", lambda e: e.encryption_keys("V"), "URL-safe base64"),
         ("broker", lambda e: e.addresses("V"), "host:port"),
         ("a:1,,b:2", lambda e: e.addresses("V"), "host:port"),
     ],
