@@ -1,0 +1,1 @@
+"""The REST API's reads of payments."""

@@ -1,0 +1,116 @@
+"""Reads of payments for partner systems, by API key."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import TextField
+from django.db.models.functions import Cast
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from kernel.errors import NotFound
+from kernel.reading import limited_reading
+from kernel.restapi import CursorPagination, problem_responses
+from payments.api.parameters import (
+    PaymentIdParameters,
+    PaymentSearchParameters,
+    read_payment_span,
+    read_search,
+    refuse_parameters,
+)
+from payments.api.serializers import PaymentSerializer, StatisticsSerializer
+from payments.querysets import PaymentQuerySet
+from payments.search import found_by, payment_with_id
+from payments.statistics import staging_day, webhook_day
+
+READ_PROBLEMS = (401, 403, 405, 406, 422, 429, 500, 503)
+
+
+class PaymentNotFound(NotFound):
+    """There is no payment of this id (and date)."""
+
+    code = "payment-not-found"
+    title = "No such payment"
+    next_step = "Check the id; if payment_date was given, check it or leave it away."
+
+
+class PaymentListView(GenericAPIView):
+    """A page of payments, newest first."""
+
+    required_scopes = "payments:read"
+    pagination_class = CursorPagination
+    cursor_field = "payment_date"
+    serializer_class = PaymentSerializer
+    filter_backends = ()
+
+    @extend_schema(
+        operation_id="list_payments",
+        summary="Find payments",
+        description="Payments that meet every condition, newest first, a page at a time; nothing is counted. "
+        "A parameter that is not known is refused. A search is ended after a few seconds: narrow it by reference, "
+        "account, CIF or dates.",
+        tags=["payments"],
+        parameters=[PaymentSearchParameters],
+        responses={200: PaymentSerializer(many=True), **problem_responses(*READ_PROBLEMS)},
+    )
+    def get(self, request: Request) -> Response:
+        search = read_search(request.query_params)
+        with limited_reading(milliseconds=settings.READ_TIMEOUT_MS):
+            page = self.paginate_queryset(_as_answered(found_by(search)))
+        return self.get_paginated_response(PaymentSerializer(page, many=True).data)
+
+
+class PaymentView(APIView):
+    """One payment."""
+
+    required_scopes = "payments:read"
+
+    @extend_schema(
+        operation_id="get_payment",
+        summary="Get one payment",
+        tags=["payments"],
+        parameters=[PaymentIdParameters],
+        responses={200: PaymentSerializer, **problem_responses(404, *READ_PROBLEMS)},
+    )
+    def get(self, request: Request, payment_id: UUID) -> Response:
+        span = read_payment_span(request.query_params)
+        with limited_reading(milliseconds=settings.READ_TIMEOUT_MS):
+            payment = _as_answered(
+                payment_with_id(
+                    payment_id, paid_from=span.start_at if span else None, paid_before=span.end_at if span else None
+                )
+            ).first()
+        if payment is None:
+            raise PaymentNotFound
+        return Response(PaymentSerializer(payment).data)
+
+
+class StatisticsView(APIView):
+    """The seed's figures of the day."""
+
+    required_scopes = "payments:stats"
+
+    @extend_schema(
+        operation_id="get_payment_statistics",
+        summary="Figures of today",
+        description="What staging and the webhooks did today, by the calendar of the ledger's time zone.",
+        tags=["payments"],
+        responses={200: StatisticsSerializer, **problem_responses(*READ_PROBLEMS)},
+    )
+    def get(self, request: Request) -> Response:
+        refuse_parameters(request.query_params)
+        at = timezone.now()
+        return Response(StatisticsSerializer({"staging": staging_day(at=at), "webhooks": webhook_day(at=at)}).data)
+
+
+def _as_answered(payments: PaymentQuerySet) -> PaymentQuerySet:
+    """Rows in place of models, with the metadata as text, which spares reading and writing it again."""
+    return payments.annotate(metadata_text=Cast("metadata", TextField())).values(
+        *PaymentSerializer.FIELDS, "metadata_text"
+    )
