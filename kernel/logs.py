@@ -14,16 +14,16 @@ from uuid import UUID
 
 import orjson
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.contextvars import get_contextvars
 
 from kernel.masking import masked_fields, masked_text
 
-# The first keys of every line, in this order.
-LEADING_KEYS = ("timestamp", "level", "event", "logger", "role", "request_id", "actor", "action")
-# These we write ourselves, so that nothing in them needs masking.
-OWN_KEYS = ("timestamp", "level", "logger", "role")
-# Objects that frameworks put on records; written out they would show paths, headers and bodies.
-DROPPED_KEYS = ("request", "server_time", "color_message", "_record", "_from_structlog")
+# What every line of a request has first, after the five that each line has.
+LEADING_FIELDS = ("request_id", "actor", "action")
+# What logging itself puts on a record, and what frameworks add whose text would show paths, headers and bodies.
+ATTRIBUTES_OF_RECORDS = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message", "asctime", "taskName", "request", "server_time", "color_message"
+}  # fmt: skip
 LEVELS = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "warning": "WARNING", "error": "ERROR"}
 
 
@@ -57,50 +57,41 @@ def logging_settings(level: str, *, role: str = "command") -> dict[str, Any]:
 def json_formatter(role: str) -> logging.Formatter:
     """The formatter that LOGGING names; also sets structlog's own loggers on the same path."""
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *_shared_processors(role),
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
+        processors=[structlog.stdlib.filter_by_level, structlog.stdlib.render_to_log_kwargs],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[*_shared_processors(role), structlog.stdlib.ExtraAdder()],
-        processors=[structlog.processors.format_exc_info, _plain_and_masked, _in_order, _as_json],
-    )
+    return JSONLines(role)
 
 
-def _shared_processors(role: str) -> list[Processor]:
-    def add_role(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-        event["role"] = role
-        return event
+class JSONLines(logging.Formatter):
+    """One record as one line. Written out here, because structlog's own formatter costs more than all the rest."""
 
-    return [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        _add_timestamp,
-        add_role,
-    ]
+    def __init__(self, role: str) -> None:
+        super().__init__()
+        self.role = role
 
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC)
+        line = {
+            "timestamp": at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "event": masked_text(record.getMessage()),
+            "logger": record.name,
+            "role": self.role,
+        }
+        return _as_json(line | masked_fields({key: _plain(value) for key, value in self._fields(record).items()}))
 
-def _add_timestamp(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    record = event.get("_record")
-    at = datetime.fromtimestamp(record.created, UTC) if record is not None else datetime.now(UTC)
-    event["timestamp"] = at.isoformat(timespec="microseconds").replace("+00:00", "Z")
-    return event
-
-
-def _plain_and_masked(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    for key in DROPPED_KEYS:
-        event.pop(key, None)
-    stack = event.pop("stack_info", None)
-    if stack:
-        event["stack"] = str(stack)
-    own = {key: event.pop(key) for key in OWN_KEYS if key in event}
-    return own | masked_fields({key: _plain(value) for key, value in event.items()})
+    def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
+        given = {key: value for key, value in record.__dict__.items() if key not in ATTRIBUTES_OF_RECORDS}
+        fields = get_contextvars() | given
+        if record.exc_info:
+            fields["exception"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            fields["stack"] = record.stack_info
+        leading = {key: fields.pop(key) for key in LEADING_FIELDS if key in fields}
+        return leading | fields
 
 
 def _plain(value: object, depth: int = 0) -> Any:
@@ -121,15 +112,10 @@ def _plain(value: object, depth: int = 0) -> Any:
     return type(value).__name__ if key is None else f"{type(value).__name__} {key}"
 
 
-def _in_order(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    ordered = {key: event.pop(key) for key in LEADING_KEYS if key in event}
-    return {**ordered, **event}
-
-
-def _as_json(logger: WrappedLogger, method: str, event: EventDict) -> str:
+def _as_json(line: dict[str, Any]) -> str:
     try:
-        return orjson.dumps(event, option=orjson.OPT_NON_STR_KEYS).decode()
+        return orjson.dumps(line).decode()
     except (TypeError, ValueError):
         # Lone surrogates and integers beyond 64 bits: the line is kept, as text.
-        readable = {str(key): masked_text(str(value)) for key, value in event.items()}
-        return orjson.dumps({key: value.encode(errors="replace").decode() for key, value in readable.items()}).decode()
+        text = {key: str(value).encode(errors="replace").decode() for key, value in line.items()}
+        return orjson.dumps(text).decode()
