@@ -107,6 +107,29 @@ class MonthlyPartitions:
                 self._create(cursor, month)
         return missing
 
+    @inside_unit_of_work
+    def empty_default(self, month_column: str) -> int:
+        """Moves stray rows out of the default partition into partitions of their months; gives how many.
+
+        The whole table is locked meanwhile. The old default partition is taken off, its months are made, its rows are
+        inserted again by way of the parent, and a new empty default partition takes its place.
+        """
+        old, parent = sql.Identifier(f"{self.default_name}_old"), sql.Identifier(self.table)
+        default, column = sql.Identifier(self.default_name), sql.Identifier(month_column)
+        with connection.cursor() as cursor:
+            cursor.execute(f"set local lock_timeout = {LOCK_TIMEOUT_MS:d}")
+            cursor.execute(sql.SQL("alter table {} detach partition {}").format(parent, default))
+            cursor.execute(sql.SQL("alter table {} rename to {}").format(default, old))
+            cursor.execute(
+                sql.SQL("select distinct date_trunc('month', {} at time zone 'UTC')::date from {}").format(column, old)
+            )
+            self.ensure([Month(first_on) for (first_on,) in cursor.fetchall()])
+            cursor.execute(sql.SQL("create table {} partition of {} default").format(default, parent))
+            cursor.execute(sql.SQL("insert into {} select * from {}").format(parent, old))
+            moved = cursor.rowcount
+            cursor.execute(sql.SQL("drop table {}").format(old))
+        return moved
+
     def _create(self, cursor: CursorWrapper, month: Month) -> None:
         name, parent = sql.Identifier(self.name_of(month)), sql.Identifier(self.table)
         bounds = month.bounds()

@@ -212,6 +212,11 @@ class StagingRejection(Review):
             ),
         ]
 
+    @property
+    def origin_source(self) -> str:
+        """Where a payment that is recorded from this came from."""
+        return PaymentSource.STAGING
+
     def __str__(self) -> str:
         return f"Rejected row {self.staging_id or self.origin}"
 
@@ -255,6 +260,11 @@ class ReferenceConflict(Review):
                 condition=Q(status="open") | (~Q(resolved_by="") & ~Q(resolution_reason="")),
             ),
         ]
+
+    @property
+    def origin_source(self) -> str:
+        """Where a payment that is recorded from this came from."""
+        return self.source
 
     def __str__(self) -> str:
         return f"Conflict on {self.reference_number}"

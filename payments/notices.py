@@ -72,6 +72,18 @@ class PaymentNotice:
         """What must be the same for two notices under one reference to be the same payment."""
         return (self.loan_account_number, self.cif, self.amount, self.currency, self.payment_date)
 
+    def as_body(self) -> dict[str, Any]:
+        """The notice in the seed plan's format, the amount as text: what is kept of a correction."""
+        return {
+            "reference_number": self.reference_number,
+            "loan_account_number": self.loan_account_number,
+            "cif": self.cif,
+            "amount": str(self.amount),
+            "currency": self.currency,
+            "payment_date": self.payment_date.isoformat(),
+            "payment_channel": self.payment_channel,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class NoticeLimits:

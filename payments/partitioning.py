@@ -57,6 +57,12 @@ def ensure_partitions_for(months: Iterable[Month]) -> list[Month]:
     return PAYMENT_PARTITIONS.ensure(months)
 
 
+@unit_of_work
+def move_stray_payments() -> int:
+    """Moves payments out of the default partition into partitions of their months; gives how many."""
+    return PAYMENT_PARTITIONS.empty_default("payment_date")
+
+
 def ensure_known(months: Iterable[Month]) -> None:
     """Makes sure, outside any unit of work, that each month has its partition. Free of SQL when all are known."""
     unknown = [month for month in months if not known_months.includes(month)]

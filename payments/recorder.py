@@ -46,6 +46,8 @@ def record_staged_rows_sql(batch_size: int | None) -> str:
         ),
         acceptable=ACCEPTABLE_SQL,
         reasons=REASONS_SQL,
+        source_row_id="row_id",
+        payment_fields=_text("event_payment_fields"),
         settlement=_text("settle_staged_rows").format(staging_table=staging_table()),
     )
 
@@ -69,6 +71,8 @@ def record_notices_sql() -> str:
         incoming=_text("rows_from_notices"),
         acceptable="true",
         reasons="null::text[]",
+        source_row_id="%(source_row_id)s::bigint",
+        payment_fields=_text("event_payment_fields"),
         settlement=_text("settle_notice"),
     )
 
@@ -78,7 +82,7 @@ def settle_notices_sql() -> str:
     """Says for notices whose references were known whether they are the same payment, and keeps the conflicts."""
     return _text("settle_known_references").format(
         incoming=_text("rows_from_notices"),
-        staging_id="null::bigint",
+        staging_id="%(source_row_id)s::bigint",
         settlement=_text("settle_known_notices"),
     )
 
@@ -93,6 +97,7 @@ def parameters(*, source: PaymentSource, batch_id: Any, months: Sequence[Any], a
         "months": list(months),
         "event_source": EVENT_SOURCE,
         "topic": settings.KAFKA_TOPIC,
+        "ledger_currency": settings.LEDGER_CURRENCY,
     }
 
 

@@ -111,16 +111,26 @@ RULES: tuple[Rule, ...] = (
         f"The metadata has at most {METADATA_MAX_BYTES} bytes.",
         f"coalesce(pg_column_size(metadata) > {METADATA_MAX_BYTES}, false)",
     ),
-    # Not from the SQL above: said where a row never reaches it.
+    # Not found by SQL: said of lines that never reach the staging table, and of rows that the database refuses.
     Rule("not_storable", "", "The database refused the row; the raw content says what it holds.", "false"),
+    Rule("line_malformed", "", "The line has another number of columns than the header.", "false"),
+    Rule("metadata_not_json", "metadata", "The metadata must be JSON.", "false"),
+    Rule(
+        "payment_date_not_a_moment",
+        "payment_date",
+        "Give date and time, such as 2026-03-31 14:05:00.",
+        "false",
+    ),
 )
 
 RULE_BY_CODE = {rule.code: rule for rule in RULES}
 
-ACCEPTABLE_SQL = "not (" + "\n            or ".join(f"({rule.is_broken_sql})" for rule in RULES) + ")"
+_IN_SQL = tuple(rule for rule in RULES if rule.is_broken_sql != "false")
+
+ACCEPTABLE_SQL = "not (" + "\n            or ".join(f"({rule.is_broken_sql})" for rule in _IN_SQL) + ")"
 REASONS_SQL = (
     "array_remove(array["
-    + ", ".join(f"case when {rule.is_broken_sql} then '{rule.code}' end" for rule in RULES)
+    + ", ".join(f"case when {rule.is_broken_sql} then '{rule.code}' end" for rule in _IN_SQL)
     + "]::text[], null)"
 )
 

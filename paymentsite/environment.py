@@ -7,7 +7,11 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, available_timezones, reset_tzpath
+
+# Every machine computes with the pinned tzdata package, not with whatever age of rules its system has: zones change
+# their law (Vancouver stays on UTC-7 from 2026), and two processes that disagree would put a payment on two days.
+reset_tzpath(to=())
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})

@@ -14,6 +14,7 @@ from kernel.errors import Conflict, Unavailable
 from kernel.transactions import inside_unit_of_work, own_statements
 from kernel.uuids import uuid7
 from payments.notices import PaymentNotice
+from payments.operations.receipts import refuse_reused_key
 from payments.partitioning import ensure_known, known_months, month_of
 from payments.recorder import notice_columns, parameters, record_notices_sql, settle_notices_sql
 from payments.states import Outcome, PaymentSource
@@ -65,6 +66,15 @@ class ReceiptFacts:
     receipt_id: UUID | None = field(default=None)
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a notice came from: the kind of source, and the batch or receipt and the staged row where there are any."""
+
+    source: PaymentSource
+    batch_id: UUID | None = None
+    row_id: int | None = None
+
+
 @own_statements
 def record_notice(
     notice: PaymentNotice, *, source: PaymentSource, at: datetime, receipt: ReceiptFacts | None = None
@@ -76,26 +86,29 @@ def record_notice(
     reference was claimed and released by others three times in a row.
     """
     ensure_known([month_of(notice.payment_date)])
-    return _record(notice, source=source, at=at, receipt=receipt)
+    batch_id = uuid7(at) if receipt is None else receipt.receipt_id or uuid7(at)
+    return _record(_values(notice, Origin(source, batch_id), at=at, receipt=receipt))
 
 
 @inside_unit_of_work
-def record_notice_as_step(notice: PaymentNotice, *, source: PaymentSource, at: datetime) -> Recording:
+def record_notice_as_step(notice: PaymentNotice, *, origin: Origin, at: datetime) -> Recording:
     """The same as one step of a larger unit of work (manual entry, a correction), which commits or undoes it.
 
     The caller has made sure of the month's partition before it opened its unit: partitions are made on their own.
     """
-    return _record(notice, source=source, at=at, receipt=None)
+    return _record(_values(notice, origin, at=at, receipt=None))
 
 
-def _record(notice: PaymentNotice, *, source: PaymentSource, at: datetime, receipt: ReceiptFacts | None) -> Recording:
-    values = _values(notice, source=source, at=at, receipt=receipt)
+def _record(values: dict[str, Any]) -> Recording:
     for _ in range(ATTEMPTS):
         with connection.cursor() as cursor:
             cursor.execute(record_notices_sql(), values)
             won = cursor.fetchone()
             if won is not None:
                 return Recording(Outcome.RECORDED, *won)
+            # A webhook-id that came with another body is refused before its body can leave a conflict.
+            if values["receipt_key"] is not None:
+                refuse_reused_key(values["channel_slug"], values["receipt_key"], values["body_digest"])
             # The claim found the reference taken. Whoever took it may have committed after our snapshot, so that only
             # a new statement is sure to see the payment.
             cursor.execute(settle_notices_sql(), values)
@@ -107,13 +120,11 @@ def _record(notice: PaymentNotice, *, source: PaymentSource, at: datetime, recei
     raise ReferenceUnsettled
 
 
-def _values(
-    notice: PaymentNotice, *, source: PaymentSource, at: datetime, receipt: ReceiptFacts | None
-) -> dict[str, Any]:
-    batch_id = (receipt.receipt_id if receipt else None) or uuid7(at)
+def _values(notice: PaymentNotice, origin: Origin, *, at: datetime, receipt: ReceiptFacts | None) -> dict[str, Any]:
     return {
-        **parameters(source=source, batch_id=batch_id, months=known_months.first_days(), at=at),
+        **parameters(source=origin.source, batch_id=origin.batch_id, months=known_months.first_days(), at=at),
         **notice_columns([notice]),
+        "source_row_id": origin.row_id,
         "channel_slug": receipt.channel_slug if receipt else None,
         "receipt_key": receipt.receipt_key if receipt else None,
         "body_digest": receipt.body_digest if receipt else "",

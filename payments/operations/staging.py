@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -79,7 +80,7 @@ def reject_row(row_id: int, *, cause: str, at: datetime) -> Chunk | None:
         if found is None:
             return None
         _mark(cursor, row_id, at)
-    raw = found[0]
+    raw = json.loads(found[0])
     StagingRejection.objects.create(
         batch_id=batch_id,
         staging_id=row_id,
@@ -120,6 +121,13 @@ def unprocessed_ids(*, batch_size: int, after_id: int) -> list[int]:
             [after_id, batch_size],
         )
         return [row_id for (row_id,) in cursor.fetchall()]
+
+
+def count_unprocessed() -> int:
+    """How many staged rows wait, exactly: one pass over the staging table."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"select count(*) from {staging_table()} where processed is not true")  # noqa: S608
+        return int(cursor.fetchone()[0])
 
 
 def _record(statement: str, selection: Mapping[str, Any], *, attempt: int, at: datetime) -> Chunk | None:

@@ -44,7 +44,7 @@ recorded as (
     )
     select
         payment_id, reference_number, loan_account_number, cif, amount, currency, payment_date, payment_channel,
-        %(source)s::text, metadata, %(batch_id)s::uuid, row_id, %(at)s::timestamptz
+        %(source)s::text, metadata, %(batch_id)s::uuid, {source_row_id}, %(at)s::timestamptz
     from won
 ),
 announced as (
@@ -55,18 +55,11 @@ announced as (
             'event_id', event_id,
             'event_type', 'payment.recorded',
             'timestamp', %(at)s::timestamptz,
-            'payment', json_build_object(
-                'id', payment_id,
-                'reference_number', reference_number,
-                'loan_account_number', loan_account_number,
-                'cif', cif,
-                'amount', amount::numeric(15, 2),
-                'currency', currency,
-                'payment_date', payment_date,
-                'payment_channel', coalesce(payment_channel, 'unknown'),
-                'source', %(source)s::text,
-                'metadata', coalesce(metadata, '{{}}'::jsonb)
-            )
+            'payment', case
+                -- The seed plan's fields and no other; an amount in another currency than the ledger's must say so.
+                when currency = %(ledger_currency)s::text then json_build_object({payment_fields})
+                else json_build_object({payment_fields}, 'currency', currency)
+            end
         )::text,
         %(at)s::timestamptz
     from (

@@ -1,0 +1,63 @@
+"""Invented data for a first look and for trials: staged rows with every kind of trouble, channels, an API client."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from django.conf import settings
+
+from payments.operations.staging_import import StagingImport, stage_lines
+from payments.operations.staging_table import create_staging_table
+from payments.stagingfile import StagingLine, read_staging_file
+
+DEMO_FILE = Path(settings.BASE_DIR) / "fixtures" / "demo_payments.csv"
+# The day on which the file's newest payments were made; rows are moved as many whole days as have passed since.
+DEMO_FILE_ENDS_AT = datetime(2026, 11, 20, 9, 0)  # noqa: DTZ001 - the staging table's moments have no zone
+CHANNELS = ("online-banking", "issuing-bank", "merchant-pos", "branch-counter", None)
+DUPLICATE_EVERY = 20
+
+
+def stage_demo_file(*, at: datetime) -> StagingImport:
+    """Stages the demo file, moved to end at `at`; makes the staging table where there is none."""
+    create_staging_table()
+    with DEMO_FILE.open(encoding="utf-8", newline="") as lines:
+        moved = (_moved(line, at) for line in read_staging_file(lines))
+        return stage_lines(moved, origin=DEMO_FILE.name, at=at)
+
+
+def stage_generated_rows(count: int, *, at: datetime, seed: int) -> StagingImport:
+    """Stages so many invented rows, of which every twentieth repeats the one before it; the same seed gives the same."""
+    create_staging_table()
+    return stage_lines(_generated(count, at, seed), origin=f"generated with seed {seed}", at=at)
+
+
+def _moved(line: StagingLine, at: datetime) -> StagingLine:
+    if line.row is None:
+        return line
+    passed = at.astimezone(settings.STAGING_ZONE).replace(tzinfo=None) - DEMO_FILE_ENDS_AT
+    moment: datetime = line.row[4] + passed
+    return replace(line, row=(*line.row[:4], moment.replace(microsecond=0), *line.row[5:]))
+
+
+def _generated(count: int, at: datetime, seed: int) -> Iterator[StagingLine]:
+    chance = random.Random(seed)
+    now = at.astimezone(settings.STAGING_ZONE).replace(tzinfo=None, microsecond=0)
+    row: tuple[object, ...] = ()
+    for number in range(1, count + 1):
+        if number % DUPLICATE_EVERY or not row:
+            account = chance.randrange(10_000_000, 10_050_000)
+            row = (
+                f"TRIAL-{seed}-{number:08d}",
+                f"LN{account}",
+                f"CIF{account % 9973:05d}",
+                Decimal(chance.randrange(1_00, 2_500_00)) / 100,
+                now - timedelta(seconds=chance.randrange(60 * 86400)),
+                chance.choice(CHANNELS),
+                None,
+            )
+        yield StagingLine(number, {}, row)
