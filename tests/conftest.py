@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import atexit
-import importlib.util
 import os
 from collections.abc import Generator
+from typing import TYPE_CHECKING
 
 import django
 import pytest
@@ -13,6 +13,9 @@ from django.conf import settings
 from django.db import connection
 
 from tests.servers import TestServers
+
+if TYPE_CHECKING:
+    from django.db.backends.base.operations import BaseDatabaseOperations
 
 # All this happens at import, before any other test module is: settings are read once, and they name the servers.
 # That is why DJANGO_SETTINGS_MODULE stands here and not in pyproject.toml, where pytest-django would be too early.
@@ -26,8 +29,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     servers.join(os.environ["PYTEST_XDIST_WORKER"])
 else:
     servers.start()
-# Until every app of the house has its folder (removed with the last of them).
-settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if importlib.util.find_spec(app) is not None]
 django.setup()
 # Not left for the workers of pytest-xdist to inherit, in which pytest-django would be too early once more.
 del os.environ["DJANGO_SETTINGS_MODULE"]
@@ -71,7 +72,7 @@ def _append_only_tables_can_be_emptied() -> Generator[None]:
     operations = type(connection.ops)
     execute = operations.execute_sql_flush
 
-    def empty_every_table(self: object, statements: list[str]) -> None:
+    def empty_every_table(self: BaseDatabaseOperations, statements: list[str]) -> None:
         execute(self, ["SET LOCAL session_replication_role = replica", EMPTY_EVERY_TABLE])
 
     with pytest.MonkeyPatch.context() as patch:

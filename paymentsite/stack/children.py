@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -11,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
+FULL_DISK_BYTES = 1_000_000
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -117,7 +119,9 @@ def wait_until(ready: Callable[[], bool], child: Child, *, name: str, seconds: f
 def why_it_ended(child: Child) -> str:
     """The exit code and the last line of the log, in one line; a full disk is called by its name."""
     last_lines = child.log_tail(8)
-    if "No space left on device" in last_lines:
+    # On a full disk the log itself may have been impossible to write.
+    is_full = shutil.disk_usage(child.log.parent).free < FULL_DISK_BYTES
+    if is_full or "No space left on device" in last_lines:
         return "no space left on the disk"
     code = child.exit_code()
     last_line = last_lines.strip().rpartition("\n")[2]

@@ -93,7 +93,18 @@ class PostgresServer(Program):
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True, mode=0o700)
         os.chown(draft, self.identity.owner, self.identity.owner if os.geteuid() == 0 else -1)
-        command = [self.bin / "initdb", "-D", draft, "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]
+        command: list[str | Path] = [
+            self.bin / "initdb",
+            "-D",
+            draft,
+            "-U",
+            SUPERUSER,
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+        ]
         made = subprocess.run(
             command,
             capture_output=True,

@@ -11,6 +11,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,10 @@ def left_of(processes: dict[int, str]) -> set[int]:
     return {pid for pid, started in processes.items() if stat_fields(pid)[0] == started}
 
 
+def is_gone(processes: dict[int, str]) -> bool:
+    return not left_of(processes)
+
+
 def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -116,7 +121,7 @@ def start() -> Iterator[Callable[..., Instance]]:
             processes = instance.descendants()
             instance.popen.kill()
             instance.popen.wait()
-            wait_for(lambda processes=processes: not left_of(processes), 10)
+            assert wait_for(partial(is_gone, processes), 10)
 
 
 def postmaster_of(instance: Instance) -> int:
@@ -160,7 +165,7 @@ def test_kill_9_of_the_supervisor_leaves_no_child_and_no_damage(start: Callable[
     processes = killed.descendants()
     killed.popen.kill()
     killed.popen.wait()
-    assert wait_for(lambda: not left_of(processes), 10), left_of(processes)
+    assert wait_for(partial(is_gone, processes), 10), left_of(processes)
 
     again = start(port=killed.port)
     again.wait_until_up()
