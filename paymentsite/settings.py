@@ -21,11 +21,9 @@ ROLE = env.choice("PAYMENTSITE_ROLE", "command", ("command", "web", "worker", "b
 DEBUG = False
 SECRET_KEY = env.optional_text("SECRET_KEY") or secret_from(STATE, "secret_key", mode=MODE)
 # Newest first; the older keys only decrypt, so that a key can be changed without losing what it protected.
-FIELD_ENCRYPTION_KEYS = (
-    env.text("FIELD_ENCRYPTION_KEYS", "").split(",")
-    if env.has("FIELD_ENCRYPTION_KEYS")
-    else [secret_from(STATE, "field_encryption_key", mode=MODE)]
-)
+FIELD_ENCRYPTION_KEYS = env.encryption_keys("FIELD_ENCRYPTION_KEYS") or [
+    secret_from(STATE, "field_encryption_key", mode=MODE)
+]
 ALLOWED_HOSTS = env.text("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",")
 CSRF_TRUSTED_ORIGINS = [origin for origin in env.text("CSRF_TRUSTED_ORIGINS", "").split(",") if origin]
 # Only a proxy that we run may say where a request came from; 0 means that nobody in front of us is believed.

@@ -138,6 +138,7 @@ def test_only_the_web_shares_a_pool_between_its_threads(
         ("ENABLE_METRICS", "perhaps", "true or false"),
         ("LOG_LEVEL", "loud", "one of debug, info"),
         ("NODE_ENV", "staging", "one of development, production, test"),
+        ("FIELD_ENCRYPTION_KEYS", "geheim", "32 bytes as URL-safe base64"),
         ("DATABASE_URL", "mysql://u:geheim@h/d", "postgresql://"),
     ],
 )
