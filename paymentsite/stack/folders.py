@@ -31,6 +31,8 @@ class StateFolder:
         self.metrics_folder = path / "metrics"
         self.lock_file = path / "run.lock"
         self.staff_password_file = self.secret_folder / "staff_password"
+        self.demo_webhook_secret_file = self.secret_folder / "demo_webhook_secret"
+        self.demo_api_key_file = self.secret_folder / "demo_api_key"
         # There while the demo data is still to be loaded.
         self.demo_wanted_file = path / "demo.wanted"
 

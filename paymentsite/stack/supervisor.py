@@ -57,6 +57,13 @@ class Supervisor:
             self._wait_until_it_answers(watched)
             watched.program.finish()
 
+    def check_all_running(self) -> None:
+        """Raises CannotStart when a program has ended since its start, before anybody is told that all is up."""
+        for watched in [watched for group in self._groups for watched in group]:
+            child = watched.child
+            if child is not None and child.exit_code() is not None:
+                raise CannotStart(f"{watched.program.name} ended at its start ({why_it_ended(child)}).{_log_of(child)}")
+
     def watch(self) -> None:
         """Restarts what dies, until a request to stop comes (as StopRequested) or KeepsDying is raised."""
         while True:

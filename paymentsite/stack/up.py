@@ -43,6 +43,7 @@ def bring_up(supervisor: Supervisor, interruption: Interruption, *, say: Callabl
     say("Starting " + ", ".join(program.name for program in programs) + " and beat")
     supervisor.start(*programs)
     supervisor.start(beat())
+    supervisor.check_all_running()
     say(f"Up in {time.monotonic() - began_at:.1f} s")
     say(
         welcome(

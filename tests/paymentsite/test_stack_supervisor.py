@@ -107,6 +107,15 @@ def test_a_program_that_never_answers_stops_the_start(supervisor: Supervisor, tm
         supervisor.start(Silent("silent", "exec sleep 60", tmp_path))
 
 
+def test_a_program_that_ended_during_the_start_is_no_start(supervisor: Supervisor, tmp_path: Path) -> None:
+    supervisor.start(ShellProgram("steady", "exec sleep 60", tmp_path))
+    supervisor.check_all_running()
+    supervisor.start(ShellProgram("brief", "echo no such module; exit 1", tmp_path))
+    time.sleep(0.3)
+    with pytest.raises(CannotStart, match=r"^brief ended at its start \(exit code 1: no such module\)\. Its log: "):
+        supervisor.check_all_running()
+
+
 def test_a_stop_that_comes_during_a_start_waits_until_the_child_is_listed(
     interruption: Interruption, supervisor: Supervisor, tmp_path: Path
 ) -> None:
