@@ -37,13 +37,13 @@ class Holds(LookupBase):
     lookup_name = "holds"
     prepare_rhs = False
 
-    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, tuple[str | int, ...]]:
         left, left_params = self.process_lhs(compiler, connection)
         right, right_params = self.process_rhs(compiler, connection)
-        return f"{left} @> ({right})::bigint", [*left_params, *right_params]
+        return f"{left} @> ({right})::bigint", (*left_params, *right_params)
 
-    def get_db_prep_lookup(self, value: Any, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
-        return "%s", [int(value)]
+    def get_db_prep_lookup(self, value: Any, connection: BaseDatabaseWrapper) -> tuple[str, tuple[str | int, ...]]:
+        return "%s", (int(value),)
 
 
 def as_ranges(positions: Iterable[int]) -> Int8Multirange:

@@ -11,12 +11,7 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Subquery
 
 if TYPE_CHECKING:
-    from kernel.outbox.models import OutboxDelivery, OutboxEvent
-
-    EventBase = models.QuerySet[OutboxEvent]
-    DeliveryBase = models.QuerySet[OutboxDelivery]
-else:
-    EventBase = DeliveryBase = models.QuerySet
+    from kernel.outbox.models import OutboxDelivery, OutboxEvent  # noqa: F401 -- the base classes below name them
 
 BACKLOG_COUNT_CAP = 100_000
 
@@ -35,7 +30,7 @@ class Backlog:
         return self.waiting >= BACKLOG_COUNT_CAP
 
 
-class EventQuerySet(EventBase):
+class EventQuerySet(models.QuerySet["OutboxEvent"]):
     """Events, with what became of each of them on request."""
 
     def waiting(self) -> Self:
@@ -63,7 +58,7 @@ class EventQuerySet(EventBase):
         )
 
 
-class DeliveryQuerySet(DeliveryBase):
+class DeliveryQuerySet(models.QuerySet["OutboxDelivery"]):
     """The queue."""
 
     def backlog(self, at: datetime) -> Backlog:

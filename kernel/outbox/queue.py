@@ -7,7 +7,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import LiteralString, cast
 from uuid import UUID
 
 import psycopg
@@ -29,9 +28,9 @@ SESSION_SETTINGS = """
 """
 
 
-def _read(name: str) -> LiteralString:
-    # The file is part of this code, which is what psycopg's type asks for.
-    return cast("LiteralString", (SQL_FOLDER / name).read_text())
+def _read(name: str) -> bytes:
+    # As bytes, which psycopg takes for SQL that is ours.
+    return (SQL_FOLDER / name).read_bytes()
 
 
 CLAIM = _read("claim.sql")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -23,7 +23,14 @@ def read_messages(
     The partitions are assigned and not subscribed to, so that a watcher neither needs a consumer group nor moves one.
     Raises KafkaUnavailable when Kafka does not answer.
     """
-    consumer = Consumer({"bootstrap.servers": brokers(), "group.id": "paymentsite-tail", "enable.auto.commit": False})
+    consumer = Consumer(
+        {
+            "bootstrap.servers": brokers(),
+            "group.id": "paymentsite-tail",
+            "enable.auto.commit": False,
+            "fetch.wait.max.ms": 50,
+        }
+    )
     try:
         start = OFFSET_BEGINNING if from_beginning else OFFSET_END
         deadline = _after(timeout_seconds)
@@ -52,12 +59,21 @@ def as_json_line(message: Message) -> str:
     line: dict[str, Any] = {
         "partition": message.partition(),
         "offset": message.offset(),
-        "key": (message.key() or b"").decode(errors="replace"),
-        "headers": {name: (value or b"").decode(errors="replace") for name, value in message.headers() or []},
+        "key": _text(message.key()),
+        "headers": headers_of_message(message),
     }
-    body = (message.value() or b"").decode(errors="replace")
+    body = _text(message.value())
     # The body is joined as text: read and written again, its exact numbers would pass through floats.
     return f'{json.dumps(line, ensure_ascii=False)[:-1]}, "body": {body}}}'
+
+
+def headers_of_message(message: Message) -> dict[str, str]:
+    """The headers as text, by name."""
+    return {str(name): _text(value) for name, value in cast("list[tuple[str, bytes | None]]", message.headers() or [])}
+
+
+def _text(raw: bytes | str | None) -> str:
+    return raw if isinstance(raw, str) else (raw or b"").decode(errors="replace")
 
 
 def _assign_all(consumer: Consumer, topic: str, start: int) -> set[int]:

@@ -15,6 +15,7 @@ from kernel.errors import NotFound
 from kernel.outbox.models import OutboxDelivery, OutboxEvent, OutboxPublication
 from kernel.outbox.operations import Event, ReplayNeedsApproval, ReplayRefused, StillWaiting, announce, replay
 from kernel.outbox.relay import Relay
+from kernel.outbox.tail import headers_of_message
 from kernel.transactions import TransactionMisuse, unit_of_work
 from tests.kernel.outbox.conftest import AT
 
@@ -67,7 +68,7 @@ def test_a_replayed_event_keeps_its_id_and_the_replay_is_audited(
     Relay().drain()
     assert replay([position], actor=ACTOR, reason="The reader lost it", at=AT) == 1
     assert Relay().drain() == 1
-    ids = [dict(message.headers() or [])["ce_id"].decode() for message in published(2)]
+    ids = [headers_of_message(message)["ce_id"] for message in published(2)]
     assert ids == [str(OutboxEvent.objects.get().event_id)] * 2
     assert OutboxPublication.objects.filter(positions__holds=position).count() == 2
     entry = AuditEntry.objects.get(action="event.replayed")

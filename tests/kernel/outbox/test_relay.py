@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -24,6 +25,7 @@ from kernel.outbox.kafka import KafkaUnavailable
 from kernel.outbox.models import OutboxDelivery, OutboxEvent, OutboxPublication
 from kernel.outbox.queue import RELAY_LOCK, open_queue
 from kernel.outbox.relay import AnotherRelayIsActive, Relay
+from kernel.outbox.tail import headers_of_message
 from kernel.outbox.tasks import relay_outbox
 from paymentsite.stack.kafka import EmbeddedBroker, write_address
 from tests.kernel.outbox.conftest import numbers
@@ -85,7 +87,7 @@ def test_events_of_one_key_keep_the_order_of_their_positions(queue_events: Queue
 def test_an_event_committed_late_with_a_lower_position_is_not_skipped(
     queue_events: Queue, published: Published, topic: str
 ) -> None:
-    with psycopg.connect(**own_parameters()) as late:
+    with psycopg.connect("", **own_parameters()) as late:
         [(lower,)] = late.execute(
             "with e as (insert into outbox_event (event_id, event_type, source, subject, topic, key, body, occurred_at)"
             " values (gen_random_uuid(), 'thing.happened', '/tests', '', %s, 'A-9', '{\"n\": 77}', now())"
@@ -218,7 +220,7 @@ def test_killing_the_relay_in_the_middle_loses_nothing(queue_events: Queue, publ
     call_command("relay_outbox", "--until-empty")
     messages = published(6000)
     assert set(numbers(messages)) == set(range(6000))
-    assert {dict(message.headers() or [])["ce_id"].decode() for message in messages} == {str(one) for one in ids}
+    assert {headers_of_message(message)["ce_id"] for message in messages} == {str(one) for one in ids}
     for place, key in enumerate((b"A-1", b"A-2", b"A-3")):
         first_seen = list(dict.fromkeys(by_key(messages)[key]))
         assert first_seen == list(range(place, 6000, 3))
@@ -242,7 +244,7 @@ def test_a_crash_between_confirmation_and_settlement_repeats_the_same_ids(
             Relay().drain()
     assert OutboxDelivery.objects.count() == 3
     assert Relay().drain() == 3
-    ids = [dict(message.headers() or [])["ce_id"] for message in published(6)]
+    ids = [headers_of_message(message)["ce_id"] for message in published(6)]
     assert len(ids) == 6
     assert len(set(ids)) == 3
 
@@ -251,7 +253,7 @@ def _crash(*_: object, **__: object) -> None:
     raise psycopg.OperationalError("the connection was lost")
 
 
-def own_parameters() -> dict[str, object]:
+def own_parameters() -> dict[str, Any]:
     parameters = connection.get_connection_params()
     return {name: parameters[name] for name in ("dbname", "user", "password", "host", "port") if name in parameters}
 

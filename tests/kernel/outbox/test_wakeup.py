@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection
 
 from kernel.outbox.queue import open_queue
 from kernel.outbox.relay import Relay
@@ -43,11 +43,15 @@ def test_inside_a_unit_of_work_the_relay_is_woken_after_the_commit() -> None:
 
 
 def test_a_rolled_back_unit_of_work_wakes_nobody() -> None:
+    @unit_of_work
+    def woken_and_regretted() -> None:
+        wake_relay()
+        raise RuntimeError
+
     with open_queue() as queue:
         assert queue.lead()
-        with pytest.raises(RuntimeError), transaction.atomic():
-            wake_relay()
-            raise RuntimeError
+        with pytest.raises(RuntimeError):
+            woken_and_regretted()
         assert not queue.wait(0.1)
 
 
