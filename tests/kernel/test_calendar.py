@@ -77,6 +77,12 @@ def test_a_day_is_as_long_as_its_clocks_make_it(on: date, hours: int) -> None:
     assert business_day_bounds(on).length == timedelta(hours=hours)
 
 
+def test_the_pinned_zones_know_that_vancouver_keeps_its_summer_time_from_2026_on() -> None:
+    # The zone files of an older operating system still turn the clocks back in November 2026.
+    assert business_day_bounds(date(2026, 11, 1)).length == timedelta(hours=24)
+    assert business_date(datetime(2026, 12, 1, 7, tzinfo=UTC)) == date(2026, 12, 1)
+
+
 def test_both_runs_of_the_repeated_hour_are_on_the_same_date() -> None:
     for hour in (8, 9):
         assert business_date(datetime(2025, 11, 2, hour, 30, tzinfo=UTC)) == date(2025, 11, 2)
