@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from kernel.adminsite.actions import Confirmation, confirmed_action
-from kernel.adminsite.admins import ConsoleAdmin, ReadOnlyAdmin
+from kernel.adminsite.admins import AuditedAdmin, ConsoleAdmin, ReadOnlyAdmin
 from kernel.adminsite.pagination import EstimatedCountPaginator
 from kernel.adminsite.timelines import timeline
 from kernel.display import pretty_json, progress_bar
 
 __all__ = [
+    "AuditedAdmin",
     "Confirmation",
     "ConsoleAdmin",
     "EstimatedCountPaginator",

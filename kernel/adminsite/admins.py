@@ -1,4 +1,4 @@
-"""The two base classes of our admin pages."""
+"""The base classes of our admin pages."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from typing import Any
 
 from django.db.models import Model
 from django.http import HttpRequest
+from django.utils import timezone
 from unfold.admin import ModelAdmin as UnfoldModelAdmin
 
 from kernel.adminsite.pagination import EstimatedCountPaginator
+from kernel.audit.actors import Actor
+from kernel.audit.operations import record_entry
 
 
 class ConsoleAdmin(UnfoldModelAdmin):
@@ -48,6 +51,39 @@ class ReadOnlyAdmin(ConsoleAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+class AuditedAdmin(ConsoleAdmin):
+    """For settings that staff edit by form: the audit keeps who changed which fields.
+
+    Nothing is removed by ticking rows: that way of deleting has no transaction which the audit could commit with.
+    """
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
+
+    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        self._audit(request, obj, "added", message)
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        self._audit(request, obj, "changed", message)
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        for record in queryset:
+            self._audit(request, record, "deleted", None)
+        return super().log_deletions(request, queryset)
+
+    def _audit(self, request: HttpRequest, record: Model, verb: str, message: Any) -> None:
+        record_entry(
+            actor=Actor.staff(request.user),
+            action=f"{self.opts.model_name}.{verb}",
+            subject=record,
+            # The names of the fields, not their values: one of them may be a password.
+            after=None if message is None else {"message": message},
+            at=timezone.now(),
+        )
 
 
 def _may_use(request: HttpRequest, method: Any) -> bool:

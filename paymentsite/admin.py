@@ -1,0 +1,125 @@
+"""Pages of packages that we use, in the console's look and with the console's rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from axes.admin import AccessAttemptAdmin, AccessFailureLogAdmin, AccessLogAdmin
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, User
+from django.http import HttpRequest
+from django_celery_beat.admin import ClockedScheduleAdmin, CrontabScheduleAdmin, PeriodicTaskAdmin
+from django_celery_beat.admin import PeriodicTaskForm as BeatTaskForm
+from django_celery_beat.admin import TaskSelectWidget as BeatTaskSelectWidget
+from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from kernel.adminsite import AuditedAdmin, Confirmation, ReadOnlyAdmin, confirmed_action
+from paymentsite.schedule import switch_entry
+
+for foreign in (
+    User,
+    Group,
+    PeriodicTask,
+    IntervalSchedule,
+    CrontabSchedule,
+    ClockedSchedule,
+    SolarSchedule,
+    AccessAttempt,
+    AccessLog,
+    AccessFailureLog,
+):
+    admin.site.unregister(foreign)
+
+
+@admin.register(User)
+class StaffAdmin(AuditedAdmin, UserAdmin):
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ["username", "first_name", "last_name", "is_active", "is_staff", "last_login"]
+
+
+@admin.register(Group)
+class RoleAdmin(AuditedAdmin, GroupAdmin):
+    pass
+
+
+class TaskSelectWidget(UnfoldAdminSelectWidget, BeatTaskSelectWidget):
+    pass
+
+
+class PeriodicTaskForm(BeatTaskForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["task"].widget = UnfoldAdminTextInputWidget()
+        self.fields["regtask"].widget = TaskSelectWidget()
+
+
+@admin.register(PeriodicTask)
+class ScheduleEntryAdmin(AuditedAdmin, PeriodicTaskAdmin):
+    form = PeriodicTaskForm
+    date_hierarchy = None
+    list_display = ["name", "enabled", "scheduler", "last_run_at"]
+    list_filter = ["enabled"]
+    actions = ["switch_on", "switch_off"]
+    actions_detail = ["switch_on", "switch_off"]
+
+    @confirmed_action(
+        description="Switch on",
+        permission="django_celery_beat.change_periodictask",
+        effect=lambda entry: f"“{entry.name}” runs by itself again.",
+    )
+    def switch_on(self, request: HttpRequest, entry: PeriodicTask, confirmation: Confirmation) -> str:
+        switch_entry(entry.pk, enabled=True, actor=confirmation.actor, reason=confirmation.reason, at=confirmation.at)
+        return f"“{entry.name}” is switched on."
+
+    @confirmed_action(
+        description="Switch off",
+        permission="django_celery_beat.change_periodictask",
+        effect=lambda entry: (
+            f"“{entry.name}” no longer runs by itself until somebody switches it on. {entry.description}"
+        ),
+    )
+    def switch_off(self, request: HttpRequest, entry: PeriodicTask, confirmation: Confirmation) -> str:
+        switch_entry(entry.pk, enabled=False, actor=confirmation.actor, reason=confirmation.reason, at=confirmation.at)
+        return f"“{entry.name}” is switched off."
+
+
+@admin.register(IntervalSchedule)
+class IntervalAdmin(AuditedAdmin):
+    pass
+
+
+@admin.register(CrontabSchedule)
+class CrontabAdmin(AuditedAdmin, CrontabScheduleAdmin):
+    pass
+
+
+@admin.register(ClockedSchedule)
+class ClockedAdmin(AuditedAdmin, ClockedScheduleAdmin):
+    pass
+
+
+@admin.register(AccessAttempt)
+class LoginAttemptAdmin(ReadOnlyAdmin):
+    list_display = ["attempt_time", "username", "ip_address", "failures_since_start"]
+    list_filter = ["attempt_time"]
+    search_fields = AccessAttemptAdmin.search_fields
+
+
+@admin.register(AccessLog)
+class LoginAdmin(ReadOnlyAdmin):
+    list_display = ["attempt_time", "logout_time", "username", "ip_address"]
+    list_filter = ["attempt_time"]
+    search_fields = AccessLogAdmin.search_fields
+
+
+@admin.register(AccessFailureLog)
+class LoginFailureAdmin(ReadOnlyAdmin):
+    list_display = ["attempt_time", "username", "ip_address", "locked_out"]
+    list_filter = ["attempt_time", "locked_out"]
+    search_fields = AccessFailureLogAdmin.search_fields
