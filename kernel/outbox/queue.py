@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -89,10 +90,8 @@ class Queue:
     def settle(self, delivered: Sequence[QueuedEvent], refused: Sequence[RefusedEvent], *, at: datetime) -> None:
         """Records what became of a batch, in one transaction."""
         with self._session.transaction():
-            if delivered:
-                positions = [event.position for event in delivered]
-                topics = [event.topic for event in delivered]
-                self._session.execute(SETTLE_DELIVERED, {"positions": positions, "topics": topics, "at": at})
+            for topic, positions in _by_topic(delivered).items():
+                self._session.execute(SETTLE_DELIVERED, {"positions": positions, "topic": topic, "at": at})
             if refused:
                 values = {
                     "positions": [event.position for event in refused],
@@ -104,6 +103,13 @@ class Queue:
     def wait(self, seconds: float) -> bool:
         """Waits for a wake-up, at most this long. True when one came."""
         return any(True for _ in self._session.notifies(timeout=seconds, stop_after=1))
+
+
+def _by_topic(events: Sequence[QueuedEvent]) -> dict[str, list[int]]:
+    positions: dict[str, list[int]] = defaultdict(list)
+    for event in events:
+        positions[event.topic].append(event.position)
+    return positions
 
 
 @contextmanager

@@ -1,13 +1,10 @@
--- Takes exactly the confirmed positions out of the queue and logs the batch, in one statement.
+-- Takes exactly the confirmed positions of one topic out of the queue and logs them as one batch, in one statement.
 -- Never by a range of positions: an event that was committed late may lie inside it and was not published.
-with confirmed as (
-    select position, topic from unnest(%(positions)s::bigint[], %(topics)s::text[]) as confirmed (position, topic)
-), taken as (
+with taken as (
     delete from outbox_delivery where position = any(%(positions)s::bigint[])
     returning position
 )
 insert into outbox_publication (published_at, topic, events, positions)
-select %(at)s, confirmed.topic, count(*), range_agg(int8range(confirmed.position, confirmed.position + 1))
-from confirmed
-join taken using (position)
-group by confirmed.topic
+select %(at)s, %(topic)s, count(*), range_agg(int8range(taken.position, taken.position + 1))
+from taken
+having count(*) > 0
