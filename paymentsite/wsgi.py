@@ -1,8 +1,18 @@
 """The web process's entry point."""
 
-import os
+from __future__ import annotations
 
+import os
+from datetime import UTC, datetime
+
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "paymentsite.settings")
 application = get_wsgi_application()
+
+if settings.ROLE == "web":
+    # After Django is set up, and before the server listens: the first request finds everything open and warm.
+    from payments.webhooks.startup import prepare_or_retry
+
+    prepare_or_retry(datetime.now(UTC))

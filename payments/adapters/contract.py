@@ -13,7 +13,7 @@ from payments.notices import NoticeInvalid
 
 @dataclass(frozen=True, slots=True)
 class AdapterContext:
-    """What a reader may know beside the body: when it came, by which channel, and in which currency if it names none."""
+    """What a reader may know beside the body: when it came, on which channel, and the currency if it names none."""
 
     at: datetime
     channel_slug: str

@@ -1,0 +1,1 @@
+"""The door for signed notices: from a raw request to an answer."""

@@ -1,0 +1,75 @@
+"""Signed requests for tests, made by the standard library alone and not by the code that checks them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from typing import Any
+
+from django.http import HttpResponse
+from django.test import Client
+from django.utils import timezone
+
+from kernel.audit.actors import Actor
+from payments.models import Channel
+from payments.operations.channels import create_channel
+from payments.states import SignatureScheme
+
+KEY = b"a-key-of-thirty-two-bytes-length"
+SECRET = "whsec_" + base64.b64encode(KEY).decode()
+PLAIN_SECRET = "a plain secret for tests"
+ADDRESS = "/api/v1/payments/webhook"
+ACTOR = Actor.system("tests")
+
+
+def make_channel(slug: str = "generic", **settings: Any) -> Channel:
+    scheme = settings.get("scheme", SignatureScheme.STANDARD_WEBHOOKS)
+    secret = SECRET if scheme is SignatureScheme.STANDARD_WEBHOOKS else PLAIN_SECRET
+    values = {"slug": slug, "name": slug, "secret": secret, "actor": ACTOR, "at": timezone.now()} | settings
+    return create_channel(**values).channel
+
+
+def body_of(**changes: Any) -> dict[str, Any]:
+    return {
+        "reference_number": "REF-1",
+        "loan_account_number": "LN100",
+        "cif": "CIF100",
+        "amount": 125.5,
+        "payment_date": "2026-11-05T13:45:00Z",
+    } | changes
+
+
+def raw(body: Any) -> bytes:
+    return body if isinstance(body, bytes) else json.dumps(body).encode()
+
+
+def signature(webhook_id: str, timestamp: int | str, body: bytes, key: bytes = KEY) -> str:
+    content = f"{webhook_id}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
+
+
+def signed(body: bytes, *, webhook_id: str = "msg_1", at: float | None = None, key: bytes = KEY) -> dict[str, str]:
+    timestamp = int(time.time() if at is None else at)
+    return {
+        "webhook-id": webhook_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": signature(webhook_id, timestamp, body, key),
+    }
+
+
+def post(
+    body: Any = None,
+    *,
+    path: str = ADDRESS,
+    headers: dict[str, str] | None = None,
+    webhook_id: str = "msg_1",
+    content_type: str = "application/json",
+    **extra: Any,
+) -> HttpResponse:
+    """Posts a body, signed unless headers are given; the answer."""
+    sent = raw(body_of() if body is None else body)
+    given = signed(sent, webhook_id=webhook_id) if headers is None else headers
+    return Client().post(path, sent, content_type=content_type, headers=given, **extra)  # type: ignore[return-value]
