@@ -37,7 +37,7 @@ def ingest_staged_rows(
 @shared_task(name="payments.tasks.ingest_staging", ignore_result=True)
 def ingest_staging() -> None:
     """The scheduled tick: a run is only begun, and only shown in the job list, when there is something to take in."""
-    if staging_table_exists() and unprocessed_ids(batch_size=1):
+    if staging_table_exists() and unprocessed_ids(batch_size=1, after_id=-(2**63)):
         try:
             run_now("ingest_staging", actor=Actor.system("staging schedule"))
         except AlreadyRunning:

@@ -8,16 +8,46 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
+from accounts.operations import add_client, issue_key
+from accounts.scopes import PAYMENTS_READ, PAYMENTS_STATS
+from kernel.audit.actors import Actor
+from payments.operations.channels import create_channel, new_secret
 from payments.operations.staging_import import StagingImport, stage_lines
 from payments.operations.staging_table import create_staging_table
 from payments.stagingfile import StagingLine, read_staging_file
+from payments.states import SignatureScheme
+from paymentsite.stack.preparation import write_secret
 
 DEMO_FILE = Path(settings.BASE_DIR) / "fixtures" / "demo_payments.csv"
 # The day on which the file's newest payments were made; rows are moved as many whole days as have passed since.
 DEMO_FILE_ENDS_AT = datetime(2026, 11, 20, 9, 0)  # noqa: DTZ001 - the staging table's moments have no zone
+REASON = "Demo data"
+DEMO_CHANNELS: tuple[dict[str, Any], ...] = (
+    {"slug": "generic", "name": "Any sender, plain format", "adapter": "generic"},
+    {"slug": "issuing-bank", "name": "Issuing bank", "adapter": "issuing_bank"},
+    {
+        "slug": "merchant-pos",
+        "name": "Merchant point of sale",
+        "adapter": "merchant_pos",
+        "scheme": SignatureScheme.PLAIN_HMAC,
+    },
+    {
+        "slug": "loan-portal",
+        "name": "Loan portal, format set in the console",
+        "adapter": "configured",
+        "mapping": {
+            "reference_number": "payment.ref",
+            "loan_account_number": "loan.number",
+            "cif": "loan.customer",
+            "amount": {"path": "payment.cents", "transforms": ["minor_units"]},
+            "payment_date": "payment.paid_at",
+        },
+    },
+)
 CHANNELS = ("online-banking", "issuing-bank", "merchant-pos", "branch-counter", None)
 DUPLICATE_EVERY = 20
 
@@ -30,8 +60,21 @@ def stage_demo_file(*, at: datetime) -> StagingImport:
         return stage_lines(moved, origin=DEMO_FILE.name, at=at)
 
 
+def load_demo_clients(*, at: datetime) -> None:
+    """Makes the demo channels and the demo API client, and keeps what opens them in the state folder's secrets."""
+    actor = Actor.command("load_demo")
+    webhook_secret = new_secret()
+    for channel in DEMO_CHANNELS:
+        secret = webhook_secret if channel["slug"] == "generic" else None
+        create_channel(**channel, secret=secret, actor=actor, at=at, reason=REASON)
+    write_secret(settings.STATE.demo_webhook_secret_file, webhook_secret)
+    client = add_client(name="Demo reader", slug="demo-reader", actor=actor, at=at, reason=REASON)
+    issued = issue_key(client.pk, scopes=[PAYMENTS_READ, PAYMENTS_STATS], actor=actor, at=at, reason=REASON)
+    write_secret(settings.STATE.demo_api_key_file, issued.text.reveal())
+
+
 def stage_generated_rows(count: int, *, at: datetime, seed: int) -> StagingImport:
-    """Stages so many invented rows, of which every twentieth repeats the one before it; the same seed gives the same."""
+    """Stages so many invented rows, every twentieth a repeat of the one before; a seed always gives the same rows."""
     create_staging_table()
     return stage_lines(_generated(count, at, seed), origin=f"generated with seed {seed}", at=at)
 

@@ -18,6 +18,7 @@ from paymentsite.stack.children import CannotStart, Child, tied_to_parent, why_i
 from paymentsite.stack.composition import MANAGE, beat, child_environment, embedded_servers, own_programs
 from paymentsite.stack.folders import StateFolder
 from paymentsite.stack.interruption import Interruption
+from paymentsite.stack.kafka import BrokerProgram
 from paymentsite.stack.preparation import STAFF_USERNAME, read_secret
 from paymentsite.stack.supervisor import Supervisor
 from paymentsite.stack.welcome import welcome
@@ -36,7 +37,8 @@ def bring_up(supervisor: Supervisor, interruption: Interruption, *, say: Callabl
     empty_folder(state.metrics_folder)
     for server in embedded_servers():
         say(f"Starting {server.name}")
-        supervisor.start(server)
+        # Nothing in the preparation needs the broker, which is the slowest of them to start.
+        supervisor.start(server, wait=not isinstance(server, BrokerProgram))
     say("Preparing the database")
     run_prepare(state, interruption)
     programs = own_programs()
@@ -51,7 +53,7 @@ def bring_up(supervisor: Supervisor, interruption: Interruption, *, say: Callabl
             console_path=reverse("admin:index"),
             username=STAFF_USERNAME,
             password=read_secret(state.staff_password_file),
-            log_folder=str(state.log_folder),
+            state=state,
         )
     )
 

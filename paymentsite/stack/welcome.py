@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 
+from paymentsite.stack.folders import StateFolder
 
-def welcome(*, address: str, console_path: str, username: str, password: str | None, log_folder: str) -> str:
+
+def welcome(*, address: str, console_path: str, username: str, password: str | None, state: StateFolder) -> str:
     """The console's address, the login, three things to try with commands to copy, and how to stop."""
     shown = password or "the one you chose"
     prefix = _prefix()
@@ -16,18 +18,21 @@ def welcome(*, address: str, console_path: str, username: str, password: str | N
   Login      {username}
   Password   {shown}
 
-  Three things to try, each in another terminal in this folder:
+  Three things to try. The first is in the console, the others in another terminal in this folder:
 
-  1. Watch staged rows become payments, then look at "Payments" and "Staging" in the console:
+  1. Log in. The 200 demo rows are recorded within half a minute: see what became of them under Payments,
+     Rejections and Conflicts. Then stage 5,000 more and watch them go through:
+       {prefix}./run manage load_demo --rows 5000
        {prefix}./run manage ingest_staging --until-empty --progress
 
-  2. Post three signed webhooks with nothing but curl and openssl:
-       {prefix}sh docs/send-webhooks.sh
+  2. Sign and post three webhooks with nothing but curl and openssl: a payment, the same again, another amount.
+       BASE_URL={address} SECRET=$(cat {state.demo_webhook_secret_file}) sh docs/send_webhooks.sh
 
-  3. Ask how it is:
-       curl {address}/health
+  3. Read payments as a partner does:
+       curl -H "Authorization: Bearer $(cat {state.demo_api_key_file})" "{address}/api/v1/payments?limit=3"
 
-  Logs are in {log_folder}. Stop with Ctrl-C.
+  How it is: {address}/health   The API: {address}/api/docs
+  Logs are in {state.log_folder}. Stop with Ctrl-C.
 """
 
 
