@@ -1,0 +1,105 @@
+"""The sidebar: what each person may see, with the counts of what waits for a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+
+from console.overview import open_counts
+
+Count = Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One entry: its list's address (app_model) and the permission that opens it."""
+
+    title: str
+    icon: str
+    place: str
+    permission: str
+    count: Count | None = None
+
+    def entry(self, request: HttpRequest) -> dict[str, Any] | None:
+        """As unfold wants it; None for a person who may not open it, and for a page that is not there."""
+        if not request.user.has_perm(self.permission):
+            return None
+        try:
+            link = reverse(f"admin:{self.place}_changelist")
+        except NoReverseMatch:
+            return None
+        entry: dict[str, Any] = {"title": self.title, "icon": self.icon, "link": link}
+        waiting = self.count() if self.count is not None else 0
+        if waiting:
+            entry |= {"badge": f"{waiting:,}", "badge_variant": "warning"}
+        return entry
+
+
+GROUPS: tuple[tuple[str, tuple[Page, ...]], ...] = (
+    (
+        "Payments",
+        (
+            Page("Payments", "payments", "payments_payment", "payments.view_payment"),
+            Page(
+                "Rejections",
+                "report",
+                "payments_stagingrejection",
+                "payments.view_stagingrejection",
+                lambda: open_counts().rejections,
+            ),
+            Page(
+                "Conflicts",
+                "call_split",
+                "payments_referenceconflict",
+                "payments.view_referenceconflict",
+                lambda: open_counts().conflicts,
+            ),
+        ),
+    ),
+    (
+        "Staging",
+        (
+            Page("Backlog", "inbox", "payments_paymentstaging", "payments.view_paymentstaging"),
+            Page("Batches", "stacks", "payments_stagingprocesslog", "payments.view_stagingprocesslog"),
+        ),
+    ),
+    (
+        "Webhooks",
+        (
+            Page("Channels", "hub", "payments_channel", "payments.view_channel"),
+            Page("Requests", "webhook", "payments_webhookreceipt", "payments.view_webhookreceipt"),
+        ),
+    ),
+    ("Events", (Page("Outbox", "outbox", "outbox_outboxevent", "outbox.view_outboxevent"),)),
+    (
+        "Operations",
+        (
+            Page("Job runs", "play_circle", "jobs_jobrun", "jobs.view_jobrun"),
+            Page("Audit", "history_edu", "audit_auditentry", "audit.view_auditentry"),
+            Page("Schedule", "schedule", "django_celery_beat_periodictask", "django_celery_beat.view_periodictask"),
+        ),
+    ),
+    (
+        "Access",
+        (
+            Page("Users", "person", "auth_user", "auth.view_user"),
+            Page("Groups", "group", "auth_group", "auth.view_group"),
+            Page("API clients", "api", "accounts_apiclient", "accounts.view_apiclient"),
+        ),
+    ),
+)
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """The sidebar for this person; a group of which they may see nothing is left out."""
+    overview = {"title": "Overview", "icon": "dashboard", "link": reverse("admin:index")}
+    groups: list[dict[str, Any]] = [{"title": "", "items": [overview]}]
+    for title, pages in GROUPS:
+        entries = [entry for page in pages if (entry := page.entry(request)) is not None]
+        if entries:
+            groups.append({"title": title, "items": entries})
+    return groups

@@ -1,0 +1,88 @@
+"""What the overview reads across apps: few statements, each bounded by an index on time or by a limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db import connection
+
+from kernel.jobs.models import JobRun
+from kernel.jobs.states import JobStatus
+from kernel.periods import Month
+from payments.models import Channel, Payment, StagingProcessLog
+from payments.partitioning import PAYMENT_PARTITIONS, month_of
+
+FAILED_WITHIN = timedelta(hours=24)
+DEFAULT_ROWS_COUNTED = 1000
+
+RECORDED_BY_HOUR = """
+    select date_bin('1 hour', created_at, %(start)s::timestamptz), coalesce(payment_channel, ''), currency,
+           count(*), sum(amount)
+    from payments
+    where created_at >= %(start)s::timestamptz and created_at < %(end)s::timestamptz
+    group by 1, 2, 3
+"""
+TROUBLES_BY_HOUR = """
+    select date_bin('1 hour', seen.at, %(start)s::timestamptz), seen.kind, '', count(*), 0::numeric
+    from (
+        select detected_at as at, 'duplicate' as kind from staging_duplicate
+        where detected_at >= %(start)s::timestamptz and detected_at < %(end)s::timestamptz
+        union all
+        select rejected_at, 'rejection' from staging_rejection
+        where rejected_at >= %(start)s::timestamptz and rejected_at < %(end)s::timestamptz
+        union all
+        select received_at, case outcome when 'duplicate' then 'duplicate' else 'refusal' end from webhook_receipt
+        where received_at >= %(start)s::timestamptz and received_at < %(end)s::timestamptz
+          and outcome in ('duplicate', 'refused')
+    ) seen
+    group by 1, 2
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class HourFigure:
+    """How many of one label (a channel, or a kind of trouble) in the hour that begins at hour_at, and their sum."""
+
+    hour_at: datetime
+    label: str
+    currency: str
+    count: int
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Partitions:
+    """Months after this one that have their partition, and rows in the default partition, counted up to a limit."""
+
+    months_ahead: int
+    default_rows: int
+
+
+def figures_between(statement: str, start_at: datetime, end_at: datetime) -> list[HourFigure]:
+    """One of the two statements above over [start_at, end_at); hours are counted from start_at."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"start": start_at, "end": end_at})
+        return [HourFigure(*row) for row in cursor.fetchall()]
+
+
+def failed_runs(*, at: datetime) -> int:
+    """Job runs of the last 24 hours that failed."""
+    return JobRun.objects.filter(queued_at__gte=at - FAILED_WITHIN, status=JobStatus.FAILED).count()
+
+
+def latest_batch() -> StagingProcessLog | None:
+    batch: StagingProcessLog | None = StagingProcessLog.objects.order_by("-started_at").first()
+    return batch
+
+
+def partitions(*, at: datetime) -> Partitions:
+    this_month: Month = month_of(at)
+    ahead = sum(month > this_month for month in PAYMENT_PARTITIONS.months())
+    return Partitions(ahead, PAYMENT_PARTITIONS.default_rows(limit=DEFAULT_ROWS_COUNTED))
+
+
+def is_untouched() -> bool:
+    """Whether nothing was recorded or set up yet, so that the overview can say how to begin."""
+    return not (Payment.objects.exists() or Channel.objects.exists() or StagingProcessLog.objects.exists())

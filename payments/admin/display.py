@@ -1,0 +1,95 @@
+"""Values as finance staff read them: moments with their zone, money to the right, a status in words and a sign."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.db import models
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+
+from kernel.calendar import ledger_zone
+
+NOTHING = "–"
+# How a state is marked beside its word, so that it can be told without seeing colours.
+SIGNS = {"good": "✓", "waiting": "•", "attention": "!", "bad": "✕", "plain": ""}
+ZONE_NAME = settings.LEDGER_ZONE.key
+
+
+def moment(at: datetime | None) -> SafeString | str:
+    """An instant in the ledger's zone, with the zone's short name; UTC in its title."""
+    if at is None:
+        return NOTHING
+    local = at.astimezone(ledger_zone())
+    return format_html(
+        '<time class="ps-moment" datetime="{}" title="{} UTC">{} <span class="ps-zone">{}</span></time>',
+        at.isoformat(),
+        at.astimezone().isoformat(sep=" ", timespec="seconds")[:19],
+        f"{local:%Y-%m-%d %H:%M:%S}",
+        f"{local:%Z}",
+    )
+
+
+def zoneless(at: datetime | None) -> str:
+    """A moment of the staging table, as the ETL wrote it, with the zone in which we read it."""
+    return NOTHING if at is None else f"{at:%Y-%m-%d %H:%M:%S} {settings.STAGING_ZONE.key}"
+
+
+def money(amount: Decimal | None, currency: str) -> SafeString | str:
+    """1,234.50 CAD in digits of one width, to the right of its cell."""
+    if amount is None:
+        return NOTHING
+    return format_html('<span class="ps-amount">{} <span class="ps-zone">{}</span></span>', f"{amount:,.2f}", currency)
+
+
+def count(number: int | None) -> SafeString | str:
+    return NOTHING if number is None else format_html('<span class="ps-amount">{}</span>', f"{number:,}")
+
+
+def badge(text: str, kind: str) -> SafeString:
+    """A state: its word and a sign. kind is one of SIGNS."""
+    return format_html('<span class="ps-badge ps-{}"><b aria-hidden="true">{}</b>{}</span>', kind, SIGNS[kind], text)
+
+
+def length(elapsed: timedelta | None) -> str:
+    """3.2 s, 4 min 10 s, 2 h 5 min."""
+    if elapsed is None:
+        return NOTHING
+    seconds = elapsed.total_seconds()
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} days"
+
+
+def record_link(kind: type[models.Model], pk: Any, text: str) -> SafeString | str:
+    """A link to the record's page; plain text when there is no key or no page for its kind."""
+    if pk is None or not admin.site.is_registered(kind):
+        return text
+    return format_html('<a class="ps-link" href="{}">{}</a>', record_address(kind, pk), text)
+
+
+def record_address(kind: type[models.Model], pk: Any) -> str:
+    return reverse(f"admin:{kind._meta.app_label}_{kind._meta.model_name}_change", args=[pk])
+
+
+def list_address(kind: type[models.Model], filters: Mapping[str, Any] | None = None) -> str:
+    address = reverse(f"admin:{kind._meta.app_label}_{kind._meta.model_name}_changelist")
+    return f"{address}?{urlencode(filters)}" if filters else address
+
+
+def list_link(kind: type[models.Model], text: str, filters: Mapping[str, Any]) -> SafeString | str:
+    """A link to the list narrowed down; plain text when there is no list for this kind."""
+    if not admin.site.is_registered(kind):
+        return text
+    return format_html('<a class="ps-link" href="{}">{}</a>', list_address(kind, filters), text)
