@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from kernel.reading import ReadTookTooLong
 from payments.models import Payment, PaymentReference
+from payments.partitioning import month_of
 from payments.querysets import PaymentQuerySet
+
+# How many months each look goes further back; what is older still comes with the last look.
+LOOKS_BACK = (1, 2, 4, 8, 16, 32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +29,11 @@ class PaymentSearch:
     source: str | None = None
     paid_from: datetime | None = None
     paid_to: datetime | None = None
+
+    @property
+    def has_index(self) -> bool:
+        """Whether an index leads to the payments. Otherwise the months themselves have to be read."""
+        return any(key is not None for key in (self.reference, self.loan_account, self.cif))
 
 
 def found_by(search: PaymentSearch) -> PaymentQuerySet:
@@ -39,12 +52,40 @@ def found_by(search: PaymentSearch) -> PaymentQuerySet:
     return found
 
 
+def newest_by_months(found: PaymentQuerySet, *, count: int, at: datetime, seconds: float) -> list[Any]:
+    """The newest payments of a search that no index serves, `count` at the most.
+
+    Sorting them all would read every partition; the months are read from `at` backwards, each look at twice as many,
+    until there are enough. Raises ReadTookTooLong when there are not enough after so many seconds.
+    """
+    deadline = time.monotonic() + seconds
+    newest: list[Any] = []
+    for first, end in _spans_backwards(at):
+        span = found.paid_between(first, end).order_by("-payment_date", "-id")
+        newest += span[: count - len(newest)]
+        if len(newest) == count:
+            break
+        if time.monotonic() > deadline:
+            raise ReadTookTooLong(f"The search was ended after {seconds:g} s.")
+    return newest
+
+
 def payment_with_id(
     payment_id: UUID, *, paid_from: datetime | None = None, paid_before: datetime | None = None
 ) -> PaymentQuerySet:
     """The payment of this id, or none. With its date one partition is probed, without it every partition's key."""
     found: PaymentQuerySet = Payment.objects.filter(id=payment_id).paid_between(paid_from, paid_before)
     return found
+
+
+def _spans_backwards(at: datetime) -> Iterator[tuple[datetime | None, datetime | None]]:
+    """From this month and the future backwards; None leaves a side open."""
+    month, end = month_of(at), None
+    for months in LOOKS_BACK:
+        first = month.bounds().start_at
+        yield first, end
+        month, end = month.plus(-months), first
+    yield None, end
 
 
 def _at_reference(payments: PaymentQuerySet, reference: str) -> PaymentQuerySet:

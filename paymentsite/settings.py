@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from console.site import UNFOLD  # noqa: F401 - how the console looks, read by django-unfold
 from kernel.logs import logging_settings
 from paymentsite.environment import Environment
 from paymentsite.stack.folders import StateFolder, secret_from
@@ -115,8 +116,13 @@ def database_settings() -> dict[str, Any]:
         options["pool"] = {
             "min_size": DB_POOL_MIN,
             "max_size": max(DB_POOL_MIN, DB_POOL_MAX),
-            "timeout": WEBHOOK_TIMEOUT_MS / 1000,
+            # Half of a webhook's time at the most goes by in the queue for a connection.
+            "timeout": WEBHOOK_TIMEOUT_MS / 2000,
         }
+        # Set with the connection, so that it costs a webhook no round trip. A page of the console that takes as long is
+        # broken too; wide searches set their own limit (kernel/reading.py), and long work belongs to the workers.
+        limit = f"-c statement_timeout={WEBHOOK_TIMEOUT_MS}"
+        options["options"] = f"{options['options']} {limit}" if "options" in options else limit
     else:
         settings |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
     return settings
@@ -171,6 +177,8 @@ LOG_LEVEL = env.choice("LOG_LEVEL", "info", ("debug", "info", "warning", "warn",
 LOGGING = logging_settings(LOG_LEVEL, role=ROLE)
 ENABLE_METRICS = env.boolean("ENABLE_METRICS", default=True)
 METRICS_PORT = env.integer("METRICS_PORT", 0, minimum=0, maximum=65535)
+METRICS_HOST = env.text("METRICS_HOST", "127.0.0.1")
+METRICS_TOKEN = env.optional_text("METRICS_TOKEN")
 
 # Time and language
 USE_TZ = True
@@ -195,6 +203,8 @@ AXES_FAILURE_LIMIT = env.integer("LOGIN_FAILURE_LIMIT", 10, minimum=1, maximum=1
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_ENABLE_ACCESS_FAILURE_LOG = True
+# Its greeting would be the first line of every command.
+AXES_VERBOSE = False
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_NAME = "paymentsite_" + hashlib.sha256(str(STATE.path).encode()).hexdigest()[:8]
@@ -214,6 +224,26 @@ REST_FRAMEWORK: dict[str, Any] = {
     "EXCEPTION_HANDLER": "kernel.restapi.problem_response",
     "UNAUTHENTICATED_USER": None,
     "COERCE_DECIMAL_TO_STRING": True,
+}
+
+READ_TIMEOUT_MS = env.integer("READ_TIMEOUT_MS", 5000, minimum=100, maximum=60000)
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "paymentsite",
+    "DESCRIPTION": "Payments received, recorded exactly once: signed webhooks in, reads by API key, health and metrics.",
+    "VERSION": "1.0.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PUBLIC": True,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "paymentsite.openapi.add_plain_operations",
+    ],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
 # Celery. No result backend: what became of a job is in JobRun. Publishing never blocks a request for long.

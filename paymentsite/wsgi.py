@@ -14,5 +14,7 @@ application = get_wsgi_application()
 if settings.ROLE == "web":
     # After Django is set up, and before the server listens: the first request finds everything open and warm.
     from payments.webhooks.startup import prepare_or_retry
+    from paymentsite.monitoring.pool import keep_sampling_pool
 
     prepare_or_retry(datetime.now(UTC))
+    keep_sampling_pool()

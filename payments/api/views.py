@@ -16,7 +16,8 @@ from rest_framework.views import APIView
 
 from kernel.errors import NotFound
 from kernel.reading import limited_reading
-from kernel.restapi import CursorPagination, problem_responses
+from kernel.restapi import problem_responses
+from payments.api.pages import IndexedPages, MonthlyPages
 from payments.api.parameters import (
     PaymentIdParameters,
     PaymentSearchParameters,
@@ -29,7 +30,7 @@ from payments.querysets import PaymentQuerySet
 from payments.search import found_by, payment_with_id
 from payments.statistics import staging_day, webhook_day
 
-READ_PROBLEMS = (401, 403, 405, 406, 422, 429, 500, 503)
+READ_PROBLEMS = (401, 403, 405, 406, 422, 500, 503)
 
 
 class PaymentNotFound(NotFound):
@@ -44,8 +45,7 @@ class PaymentListView(GenericAPIView):
     """A page of payments, newest first."""
 
     required_scopes = "payments:read"
-    pagination_class = CursorPagination
-    cursor_field = "payment_date"
+    pagination_class = IndexedPages
     serializer_class = PaymentSerializer
     filter_backends = ()
 
@@ -62,8 +62,9 @@ class PaymentListView(GenericAPIView):
     def get(self, request: Request) -> Response:
         search = read_search(request.query_params)
         with limited_reading(milliseconds=settings.READ_TIMEOUT_MS):
-            page = self.paginate_queryset(_as_answered(found_by(search)))
-        return self.get_paginated_response(PaymentSerializer(page, many=True).data)
+            pages = IndexedPages() if search.has_index else MonthlyPages()
+            page = pages.paginate_queryset(_as_answered(found_by(search)), request, view=self)
+        return pages.get_paginated_response(PaymentSerializer(page, many=True).data)
 
 
 class PaymentView(APIView):

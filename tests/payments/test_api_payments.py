@@ -7,10 +7,12 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
@@ -115,10 +117,10 @@ def test_the_range_includes_its_start_and_leaves_out_its_end(client: APIClient) 
 
 
 def test_a_day_is_the_ledgers_day(client: APIClient, settings: Settings) -> None:
-    midnight_in_vancouver = datetime(2026, 11, 5, 8, tzinfo=UTC)
-    record("last of the 4th", payment_date=midnight_in_vancouver - timedelta(microseconds=1))
-    record("first of the 5th", payment_date=midnight_in_vancouver)
-    assert settings.LEDGER_ZONE.key == "America/Vancouver"
+    settings.LEDGER_ZONE = ZoneInfo("Asia/Kolkata")
+    midnight = datetime(2026, 11, 4, 18, 30, tzinfo=UTC)
+    record("last of the 4th", payment_date=midnight - timedelta(microseconds=1))
+    record("first of the 5th", payment_date=midnight)
     assert references(client, paid_from="2026-11-05") == ["first of the 5th"]
     assert references(client, paid_from="2026-11-04", paid_to="2026-11-05") == ["last of the 4th"]
 
@@ -282,3 +284,18 @@ def fill_one_month(count: int) -> None:
             """,
             [AT, count],
         )
+
+
+def test_without_an_index_only_as_many_months_are_read_as_the_page_needs(client: APIClient) -> None:
+    now = timezone.now()
+    for number in range(3):
+        record(f"new {number}", payment_date=now)
+    for months in (1, 3, 7, 40):
+        record(f"{months} months old", payment_date=now - timedelta(days=30.5 * months))
+    assert len(payment_statements(lambda: references(client, limit=2))) == 1
+    found = references(client, channel="branch", limit=5)
+    assert found[3:] == ["1 months old", "3 months old"]
+    assert set(found[:3]) == {"new 0", "new 1", "new 2"}
+    assert references(client, channel="branch")[-2:] == ["7 months old", "40 months old"]
+    # Seven looks at the most reach any age.
+    assert len(payment_statements(lambda: references(client, channel="nothing"))) == 7

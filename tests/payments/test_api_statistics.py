@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -21,8 +22,13 @@ from tests.payments.test_api_payments import client_with
 pytestmark = pytest.mark.django_db(transaction=True)
 
 STATS = "/api/v1/payments/stats"
-# Half past midnight in Vancouver, where it is still the day before in nobody's books but UTC's it is not.
-AT = datetime(2026, 11, 5, 8, 30, tzinfo=UTC)
+MIDNIGHT = datetime(2026, 11, 4, 18, 30, tzinfo=UTC)
+AT = MIDNIGHT + timedelta(minutes=30)
+
+
+@pytest.fixture(autouse=True)
+def _ledger_far_from_utc(settings: Settings) -> None:
+    settings.LEDGER_ZONE = ZoneInfo("Asia/Kolkata")
 
 
 @pytest.fixture
@@ -65,7 +71,7 @@ def staged(number: int, **changes: Any) -> PaymentStaging:
         "amount": Decimal("1.00"),
         "payment_date": datetime(2026, 11, 1),
         "processed": False,
-        "created_at": datetime(2026, 11, 5, 8),
+        "created_at": datetime(2026, 11, 4, 18, 30),
     }
     return PaymentStaging.objects.create(**(values | changes))
 
@@ -95,11 +101,10 @@ def test_on_a_day_without_work_every_figure_is_zero(staging_rows: None) -> None:
 
 
 def test_today_begins_at_midnight_of_the_ledgers_zone(staging_rows: None) -> None:
-    midnight = datetime(2026, 11, 5, 8, tzinfo=UTC)
-    batch(midnight - timedelta(microseconds=1), rows=100, milliseconds=1)
-    batch(midnight, rows=1, milliseconds=1)
-    receipt(midnight - timedelta(microseconds=1), "created", duration_ms="1")
-    receipt(midnight, "refused", duration_ms=None)
+    batch(MIDNIGHT - timedelta(microseconds=1), rows=100, milliseconds=1)
+    batch(MIDNIGHT, rows=1, milliseconds=1)
+    receipt(MIDNIGHT - timedelta(microseconds=1), "created", duration_ms="1")
+    receipt(MIDNIGHT, "refused", duration_ms=None)
     assert staging_day(at=AT).processed_today == 1
     assert webhook_day(at=AT).received_today == 1
     assert webhook_day(at=AT).average_response_time_ms == 0
@@ -122,7 +127,7 @@ def test_without_a_staging_table_nothing_is_pending(settings: Settings, monkeypa
 def test_the_backlog_counts_what_is_not_processed_and_knows_its_oldest(staging_rows: None) -> None:
     staged(1, processed=True, created_at=datetime(2026, 11, 1))
     staged(2, processed=None)
-    staged(3, created_at=datetime(2026, 11, 5, 7, 30))
+    staged(3, created_at=datetime(2026, 11, 4, 18))
     backlog = staging_backlog(at=AT)
     assert (backlog.rows, backlog.oldest_age_seconds, backlog.is_complete) == (2, 3600.0, True)
 

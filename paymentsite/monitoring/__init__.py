@@ -1,0 +1,1 @@
+"""What tells operators and orchestrators how this instance is: health checks and metrics."""
