@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
 from unfold.decorators import display
 
 from accounts import operations
@@ -137,5 +138,5 @@ def show_once(model_admin: ReadOnlyAdmin, request: HttpRequest, issued: IssuedKe
         "text": issued.text.reveal(),
     }
     response = TemplateResponse(request, "admin/paymentsite/key_shown_once.html", context).render()
-    response["Cache-Control"] = "no-store"
+    add_never_cache_headers(response)
     return response

@@ -9,7 +9,7 @@ from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django_celery_beat.admin import ClockedScheduleAdmin, CrontabScheduleAdmin, PeriodicTaskAdmin
 from django_celery_beat.admin import PeriodicTaskForm as BeatTaskForm
 from django_celery_beat.admin import TaskSelectWidget as BeatTaskSelectWidget
@@ -18,8 +18,10 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from kernel.adminsite import AuditedAdmin, Confirmation, ReadOnlyAdmin, confirmed_action
+from kernel.transactions import unit_of_work
 from paymentsite.schedule import switch_entry
 
+# Below, the package's class stands before ours: it brings its own forms and fields, ours the look and the audit.
 for foreign in (
     User,
     Group,
@@ -36,15 +38,20 @@ for foreign in (
 
 
 @admin.register(User)
-class StaffAdmin(AuditedAdmin, UserAdmin):
+class StaffAdmin(UserAdmin, AuditedAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ["username", "first_name", "last_name", "is_active", "is_staff", "last_login"]
 
+    @unit_of_work
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        # Django saves the password and notes it in two transactions; the audit goes with the act.
+        return super().user_change_password(request, id, form_url)
+
 
 @admin.register(Group)
-class RoleAdmin(AuditedAdmin, GroupAdmin):
+class RoleAdmin(GroupAdmin, AuditedAdmin):
     pass
 
 
@@ -60,7 +67,7 @@ class PeriodicTaskForm(BeatTaskForm):
 
 
 @admin.register(PeriodicTask)
-class ScheduleEntryAdmin(AuditedAdmin, PeriodicTaskAdmin):
+class ScheduleEntryAdmin(PeriodicTaskAdmin, AuditedAdmin):
     form = PeriodicTaskForm
     date_hierarchy = None
     list_display = ["name", "enabled", "scheduler", "last_run_at"]
@@ -95,12 +102,12 @@ class IntervalAdmin(AuditedAdmin):
 
 
 @admin.register(CrontabSchedule)
-class CrontabAdmin(AuditedAdmin, CrontabScheduleAdmin):
+class CrontabAdmin(CrontabScheduleAdmin, AuditedAdmin):
     pass
 
 
 @admin.register(ClockedSchedule)
-class ClockedAdmin(AuditedAdmin, ClockedScheduleAdmin):
+class ClockedAdmin(ClockedScheduleAdmin, AuditedAdmin):
     pass
 
 
