@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import threading
 import time
 from typing import Any
 
@@ -23,6 +24,7 @@ SECRET = "whsec_" + base64.b64encode(KEY).decode()
 PLAIN_SECRET = "a plain secret for tests"
 ADDRESS = "/api/v1/payments/webhook"
 ACTOR = Actor.system("tests")
+_local = threading.local()
 
 
 def make_channel(slug: str = "generic", **settings: Any) -> Channel:
@@ -72,4 +74,12 @@ def post(
     """Posts a body, signed unless headers are given; the answer."""
     sent = raw(body_of() if body is None else body)
     given = signed(sent, webhook_id=webhook_id) if headers is None else headers
-    return Client().post(path, sent, content_type=content_type, headers=given, **extra)  # type: ignore[return-value]
+    return _client().post(path, sent, content_type=content_type, headers=given, **extra)  # type: ignore[return-value]
+
+
+def _client() -> Client:
+    """One for each thread: a new one would load the middleware again for every request."""
+    if not hasattr(_local, "client"):
+        _local.client = Client()
+    client: Client = _local.client
+    return client
