@@ -15,6 +15,8 @@ from paymentsite.stack.valkey import ValkeyServer
 WEB_THREADS = 8
 JOB_THREADS = 4
 MANAGE = "manage.py"
+# The only worker need not look for others, which would cost a second at every connection.
+ALONE = ("--without-gossip", "--without-mingle")
 
 
 def embedded_servers() -> list[Program]:
@@ -57,7 +59,7 @@ def own_programs() -> list[Program]:
             log_folder=settings.STATE.log_folder,
             environment=child_environment(),
         ),
-        _own("worker", _celery("worker", "--pool=threads", f"--concurrency={JOB_THREADS}", "--without-gossip")),
+        _own("worker", _celery("worker", "--pool=threads", f"--concurrency={JOB_THREADS}", *ALONE)),
         _own("relay", [MANAGE, "relay_outbox"]),
     ]
     if settings.METRICS_PORT:

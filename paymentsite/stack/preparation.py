@@ -25,6 +25,7 @@ def prepare(state: StateFolder, *, say: Callable[[str], None]) -> None:
     migrate(state, say=say)
     call_command("partitions", verbosity=0)
     call_command("sync_roles", verbosity=0)
+    call_command("install_schedule", verbosity=0)
     make_staff_user(state)
     load_demo_once(state, say=say)
     collect_static_once(state, say=say)

@@ -84,6 +84,8 @@ class OwnProgram(Program):
 class WebProgram(OwnProgram):
     """The web process, which is up when it says that it lives."""
 
+    start_seconds = 60
+
     def __init__(self, arguments: list[str], *, live_url: str, host: str, **options: Any) -> None:
         super().__init__("web", arguments, **options)
         self.live_url = live_url

@@ -29,6 +29,7 @@ class Watched:
 
     program: Program
     child: Child | None = None
+    has_answered: bool = False
     deaths: deque[float] = field(default_factory=lambda: deque(maxlen=DEATHS_TOO_MANY))
     start_again_at: float = 0.0
 
@@ -47,15 +48,21 @@ class Supervisor:
         self._groups: list[list[Watched]] = []
 
     def start(self, *programs: Program, wait: bool = True) -> None:
-        """Starts the programs and, unless told not to, waits until each answers. Raises CannotStart."""
+        """Starts the programs and, unless told not to, waits until all that were started answer. Raises CannotStart."""
         group = [Watched(program) for program in programs]
         self._groups.append(group)
         for watched in group:
             watched.program.prepare()
             self._spawn(watched)
-        for watched in group if wait else []:
+        if wait:
+            self.wait_for_all()
+
+    def wait_for_all(self) -> None:
+        """Returns when every program that was started has answered once. Raises CannotStart."""
+        for watched in [watched for group in self._groups for watched in group if not watched.has_answered]:
             self._wait_until_it_answers(watched)
             watched.program.finish()
+            watched.has_answered = True
 
     def check_all_running(self) -> None:
         """Raises CannotStart when a program has ended since its start, before anybody is told that all is up."""
