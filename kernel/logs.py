@@ -30,17 +30,19 @@ LEVELS = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "warning": "WARNI
 def logging_settings(level: str, *, role: str = "command") -> dict[str, Any]:
     """A dictConfig for LOGGING of Django and for `log_dictconfig` of granian; plain enough to be written as JSON.
 
-    `level` is a value of LOG_LEVEL, `role` says which program of the stack writes.
+    `level` is a value of LOG_LEVEL, `role` says which program of the stack writes. A service's stdout is its event
+    stream; a command's stdout is its answer to whoever typed it, so its log goes to stderr.
     """
+    stream = "ext://sys.stderr" if role == "command" else "ext://sys.stdout"
     ours = {"handlers": [], "level": LEVELS[level.lower()], "propagate": True}
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": "kernel.logs.json_formatter", "role": role}},
         "handlers": {
-            "stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"},
+            "stream": {"class": "logging.StreamHandler", "stream": stream, "formatter": "json"},
         },
-        "root": {"handlers": ["stdout"], "level": LEVELS[level.lower()]},
+        "root": {"handlers": ["stream"], "level": LEVELS[level.lower()]},
         "loggers": {
             # Each of these brings handlers of its own, which would write the same line a second time as text.
             **{name: dict(ours) for name in ("django", "django.server", "celery", "granian", "_granian")},

@@ -173,7 +173,10 @@ ENABLE_REDIS_CACHE = env.boolean("ENABLE_REDIS_CACHE", default=False)
 REFERENCE_CACHE_TTL_DAYS = env.integer("REFERENCE_CACHE_TTL_DAYS", 90, minimum=1, maximum=36500)
 
 # Monitoring
-LOG_LEVEL = env.choice("LOG_LEVEL", "info", ("debug", "info", "warning", "warn", "error"))
+# A command answers on the screen; what it logs beside that is only worth a line when something is wrong.
+LOG_LEVEL = env.choice(
+    "LOG_LEVEL", "warning" if ROLE == "command" else "info", ("debug", "info", "warning", "warn", "error")
+)
 LOGGING = logging_settings(LOG_LEVEL, role=ROLE)
 ENABLE_METRICS = env.boolean("ENABLE_METRICS", default=True)
 METRICS_PORT = env.integer("METRICS_PORT", 0, minimum=0, maximum=65535)
@@ -199,6 +202,7 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 AXES_FAILURE_LIMIT = env.integer("LOGIN_FAILURE_LIMIT", 10, minimum=1, maximum=1000)
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]

@@ -143,9 +143,13 @@ def test_loggers_of_structlog_take_the_same_path(written: Written) -> None:
 @pytest.mark.parametrize("name", ["django", "django.server", "celery", "celery.app.trace", "granian", "_granian"])
 def test_frameworks_write_through_the_one_handler(name: str) -> None:
     settings = logging_settings("warn", role="worker")
-    assert settings["root"] == {"handlers": ["stdout"], "level": "WARNING"}
+    assert settings["root"] == {"handlers": ["stream"], "level": "WARNING"}
     assert settings["loggers"][name]["handlers"] == []
     assert settings["loggers"][name]["propagate"] is True
-    assert settings["handlers"]["stdout"]["stream"] == "ext://sys.stdout"
+    assert settings["handlers"]["stream"]["stream"] == "ext://sys.stdout"
     assert settings["formatters"]["json"]["role"] == "worker"
     assert json.loads(json.dumps(settings)) == settings
+
+
+def test_a_commands_log_leaves_its_answer_on_stdout_alone() -> None:
+    assert logging_settings("info", role="command")["handlers"]["stream"]["stream"] == "ext://sys.stderr"

@@ -174,4 +174,4 @@ def test_a_secret_of_development_is_made_once_and_kept_private(settings_of: Read
 def test_the_log_knows_the_role_and_the_level(settings_of: Reader) -> None:
     _, found, _ = settings_of("LOGGING", PAYMENTSITE_ROLE="relay", LOG_LEVEL="error")
     assert found["LOGGING"]["formatters"]["json"]["role"] == "relay"
-    assert found["LOGGING"]["root"] == {"handlers": ["stdout"], "level": "ERROR"}
+    assert found["LOGGING"]["root"] == {"handlers": ["stream"], "level": "ERROR"}
