@@ -103,7 +103,7 @@ def test_static_files_are_collected_again_only_when_one_changed(
     state.static_folder.mkdir()
     monkeypatch.setattr(settings, "STATICFILES_DIRS", [folder])
     monkeypatch.setattr(settings, "STATICFILES_FINDERS", ["django.contrib.staticfiles.finders.FileSystemFinder"])
-    get_finder.cache_clear()
+    get_finder.cache_clear()  # type: ignore[attr-defined]
     try:
         collect_static_once(state, say=lambda line: None)
         collect_static_once(state, say=lambda line: None)
@@ -112,4 +112,4 @@ def test_static_files_are_collected_again_only_when_one_changed(
         collect_static_once(state, say=lambda line: None)
         assert called == ["collectstatic", "collectstatic"]
     finally:
-        get_finder.cache_clear()
+        get_finder.cache_clear()  # type: ignore[attr-defined]
