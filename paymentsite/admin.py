@@ -38,7 +38,7 @@ for foreign in (
 
 
 @admin.register(User)
-class StaffAdmin(UserAdmin, AuditedAdmin):
+class StaffAdmin(UserAdmin, AuditedAdmin):  # type: ignore[misc]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -51,7 +51,7 @@ class StaffAdmin(UserAdmin, AuditedAdmin):
 
 
 @admin.register(Group)
-class RoleAdmin(GroupAdmin, AuditedAdmin):
+class RoleAdmin(GroupAdmin, AuditedAdmin):  # type: ignore[misc]
     pass
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import models
 
 if TYPE_CHECKING:
-    pass
+    from kernel.audit.models import AuditEntry  # noqa: F401 -- named in the base class below
 
 Subject = models.Model | tuple[str, str]
 

@@ -26,12 +26,13 @@ class SealedSource:
     def sql(self, statement: str) -> str:
         """The statement of this name in sql/, for this source."""
         # Plain replacement: a format string would trip over the braces of an empty multirange.
+        # The text of a row tells a missing value from an empty one and from a JSON null, and is cheaper than JSON.
         text = (SQL_FOLDER / f"{statement}.sql").read_text()
         for mark, value in {
             "<table>": self.table,
             "<position>": self.position,
             "<recorded_at>": self.recorded_at,
-            "<digest>": f"sha256(convert_to(jsonb_build_array({', '.join(self.content)})::text, 'UTF8'))",
+            "<digest>": f"sha256(convert_to(row({', '.join(self.content)})::text, 'UTF8'))",
         }.items():
             text = text.replace(mark, value)
         return text
@@ -66,14 +67,10 @@ register_source(
             "entry.object_id",
             "entry.object_label",
             "entry.reason",
-            # A missing value and a JSON null would read the same.
-            "entry.before is null",
             "entry.before",
-            "entry.after is null",
             "entry.after",
             "entry.request_id",
             "entry.change_set",
-            "entry.source is null",
             "entry.source",
         ),
     )

@@ -4,7 +4,12 @@ from audit_seal as seal
 cross join lateral (
     select count(*) as entry_count, sha256(string_agg(<digest>, ''::bytea order by entry.<position>)) as content_digest
     from unnest(seal.positions) as part (span)
-    join <table> as entry on entry.<position> >= lower(part.span) and entry.<position> < upper(part.span)
+    cross join lateral (
+        -- "offset 0" keeps this one range scan per part, whatever the planner believes of the table.
+        select stored.* from <table> as stored
+        where stored.<position> >= lower(part.span) and stored.<position> < upper(part.span)
+        offset 0
+    ) as entry
 ) as found
 where seal.source = %(source)s
     and seal.sequence > %(after)s and seal.sequence <= %(up_to)s

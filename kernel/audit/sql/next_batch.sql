@@ -24,8 +24,14 @@ batch as materialized (
     select entry.*
     from open_ground
     cross join unnest(open_ground.spans) as gap (span)
-    join <table> as entry
-        on entry.<position> >= lower(gap.span) and entry.<position> < coalesce(upper(gap.span), 9223372036854775807)
+    cross join lateral (
+        -- The limit in here keeps the search to one range scan per gap, whatever the planner believes of the table.
+        select found.*
+        from <table> as found
+        where found.<position> >= lower(gap.span) and found.<position> < coalesce(upper(gap.span), 9223372036854775807)
+        order by found.<position>
+        limit %(limit)s
+    ) as entry
     order by entry.<position>
     limit %(limit)s
 ),

@@ -10,9 +10,13 @@ open_ground as (
 select entry.<position>
 from open_ground
 cross join unnest(open_ground.spans) as gap (span)
-join <table> as entry
-    on entry.<position> >= coalesce(lower(gap.span), -9223372036854775808)
-    and entry.<position> < coalesce(upper(gap.span), 9223372036854775807)
+cross join lateral (
+    -- "offset 0" keeps this one range scan per gap, whatever the planner believes of the table.
+    select stored.* from <table> as stored
+    where stored.<position> >= coalesce(lower(gap.span), -9223372036854775808)
+        and stored.<position> < coalesce(upper(gap.span), 9223372036854775807)
+    offset 0
+) as entry
 where <recorded_at> < %(recorded_before)s
 order by entry.<position>
 limit %(limit)s
