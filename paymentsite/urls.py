@@ -7,12 +7,15 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from paymentsite.pages import problem_page
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin/", admin.site.urls),
     path("", include("paymentsite.monitoring.urls")),
     path("api/v1/", include("payments.urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("problems/<slug:code>", problem_page, name="problem"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
 ]
 

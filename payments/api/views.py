@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -57,7 +57,10 @@ class PaymentListView(GenericAPIView):
         "account, CIF or dates.",
         tags=["payments"],
         parameters=[PaymentSearchParameters],
-        responses={200: PaymentSerializer(many=True), **problem_responses(*READ_PROBLEMS)},
+        responses={
+            200: OpenApiResponse(PaymentSerializer(many=True), "A page of payments."),
+            **problem_responses(*READ_PROBLEMS),
+        },
     )
     def get(self, request: Request) -> Response:
         search = read_search(request.query_params)
@@ -77,7 +80,7 @@ class PaymentView(APIView):
         summary="Get one payment",
         tags=["payments"],
         parameters=[PaymentIdParameters],
-        responses={200: PaymentSerializer, **problem_responses(404, *READ_PROBLEMS)},
+        responses={200: OpenApiResponse(PaymentSerializer, "The payment."), **problem_responses(404, *READ_PROBLEMS)},
     )
     def get(self, request: Request, payment_id: UUID) -> Response:
         span = read_payment_span(request.query_params)
@@ -102,7 +105,10 @@ class StatisticsView(APIView):
         summary="Figures of today",
         description="What staging and the webhooks did today, by the calendar of the ledger's time zone.",
         tags=["payments"],
-        responses={200: StatisticsSerializer, **problem_responses(*READ_PROBLEMS)},
+        responses={
+            200: OpenApiResponse(StatisticsSerializer, "The figures of today."),
+            **problem_responses(*READ_PROBLEMS),
+        },
     )
     def get(self, request: Request) -> Response:
         refuse_parameters(request.query_params)
