@@ -12,14 +12,6 @@ def stylesheet(request: HttpRequest) -> str:
     return static("console/console.css")
 
 
-def logo_for_light(request: HttpRequest) -> str:
-    return static("console/logo-light.svg")
-
-
-def logo_for_dark(request: HttpRequest) -> str:
-    return static("console/logo-dark.svg")
-
-
 def icon(request: HttpRequest) -> str:
     return static("console/icon.svg")
 
@@ -29,7 +21,6 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "paymentsite",
     "SITE_SUBHEADER": "Finance operations",
     "SITE_URL": None,
-    "SITE_LOGO": {"light": logo_for_light, "dark": logo_for_dark},
     "SITE_ICON": {"light": icon, "dark": icon},
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": icon}],
     "SHOW_HISTORY": False,

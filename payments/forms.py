@@ -6,12 +6,15 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
 from django.conf import settings
 from django.utils import timezone
+from django.utils.html import format_html_join
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from kernel import exactjson
 from kernel.calendar import ledger_zone
@@ -107,6 +110,7 @@ class PaymentForm(forms.Form):
         label=LABELS["currency"],
         choices=lambda: [(code, code) for code in _currencies()],
         initial=lambda: settings.LEDGER_CURRENCY,
+        widget=UnfoldAdminSelectWidget,
     )
     payment_date = LedgerMomentField(
         label=f"{LABELS['payment_date']} ({settings.LEDGER_ZONE.key})",
@@ -154,13 +158,13 @@ class ManualPaymentForm(PaymentForm):
 class CorrectionForm(PaymentForm):
     """A row that was not recorded, to be put right. Each field says how it came and what was wrong with it.
 
-    `initial` holds, beside the fields, `came` (field → text as it came) and `wrong` (field → sentences).
+    `initial` holds, beside the fields, `came` (field → how it came, as a sentence) and `wrong` (field → sentences).
     """
 
     metadata = forms.CharField(
         label=LABELS["metadata"],
         required=False,
-        widget=forms.Textarea(attrs={"rows": 4, "class": "ps-code"}),
+        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
         help_text="Further particulars as a JSON object; may be empty.",
     )
 
@@ -168,11 +172,13 @@ class CorrectionForm(PaymentForm):
         super().__init__(*args, **kwargs)
         came, wrong = self.initial.get("came", {}), self.initial.get("wrong", {})
         for name, field in self.fields.items():
-            notes = [f"✕ {sentence}" for sentence in wrong.get(name, ())]
+            # Sent back, the form says itself what is wrong now.
+            notes = [] if self.is_bound else [(f"✕ {sentence}",) for sentence in wrong.get(name, ())]
             if name in came:
-                notes.append(f"Came as: {came[name]}")
+                notes.append((came[name],))
             if notes:
-                field.help_text = " · ".join(notes)
+                # Help texts go onto the page as they are, and what came from outside must not become markup there.
+                field.help_text = format_html_join("", '<span class="ps-wrong-note">{}</span>', notes)
 
     def clean_metadata(self) -> Any:
         text = self.cleaned_data["metadata"].strip()
@@ -185,6 +191,14 @@ class CorrectionForm(PaymentForm):
         if not isinstance(metadata, dict):
             raise forms.ValidationError(RULE_BY_CODE["metadata_not_an_object"].message)
         return metadata
+
+
+def amount_text(amount: Any) -> str:
+    """An amount out of raw JSON as it was in its column: 75 and 75.5 have two decimals, more are shown as they are."""
+    if not isinstance(amount, float | int):
+        return "" if amount is None else str(amount)
+    exact = Decimal(repr(amount))
+    return f"{exact:.2f}" if exact == round(exact, 2) else f"{exact:f}"
 
 
 def metadata_text(metadata: Any) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from kernel import exactjson
 from kernel.exactjson import JsonInvalid
@@ -27,7 +28,9 @@ class ChannelForm(forms.Form):
         label="Active", required=False, initial=True, help_text="Requests of a channel that is not active are refused."
     )
     adapter = forms.ChoiceField(
-        label="Format of the body", choices=lambda: [(name, ADAPTERS[name].title) for name in ADAPTERS]
+        label="Format of the body",
+        choices=lambda: [(name, ADAPTERS[name].title) for name in ADAPTERS],
+        widget=UnfoldAdminSelectWidget,
     )
     mapping = forms.CharField(
         label="Paths of the configured format",
@@ -40,7 +43,9 @@ class ChannelForm(forms.Form):
     currency = forms.CharField(
         label="Currency when a body names none", required=False, max_length=3, help_text="Empty: the ledger's currency."
     )
-    signature_scheme = forms.ChoiceField(label="How requests are signed", choices=SCHEMES)
+    signature_scheme = forms.ChoiceField(
+        label="How requests are signed", choices=SCHEMES, widget=UnfoldAdminSelectWidget
+    )
     allowed_networks = forms.CharField(
         label="Addresses that may send",
         required=False,
@@ -82,7 +87,7 @@ class NewChannelForm(ChannelForm):
     slug = forms.CharField(
         label="Short name",
         max_length=100,
-        help_text="Part of its address, /api/v1/payments/webhook/<short name>: lower-case letters, digits and hyphens. "
+        help_text="Part of its address, /api/v1/payments/webhook/SHORT-NAME: lower-case letters, digits and hyphens. "
         "It cannot be changed later.",
     )
     field_order = ("slug",)

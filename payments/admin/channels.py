@@ -54,7 +54,7 @@ class ChannelAdmin(RecordAdmin):
     empty_text = "No outside system may send payments yet. Set up a channel to get an address and a secret for it."
     story_empty = "Changes to this channel will appear here, with who and why."
     fieldsets = (
-        ("Channel", {"fields": ("slug", "state", "format_shown", "currency_shown")}),
+        ("Channel", {"fields": ("short_name", "state", "format_shown", "currency_shown")}),
         ("Who may send", {"fields": ("scheme_shown", "networks_shown", "limits_shown")}),
         ("Secret", {"fields": ("secret_state", "rotated")}),
         ("Paths of the configured format", {"classes": ("collapse",), "fields": ("mapping_shown",)}),
@@ -86,6 +86,10 @@ class ChannelAdmin(RecordAdmin):
         if channel is not None and _is_overlapping(channel):
             return actions
         return [action for action in actions if not action.action_name.endswith("end_old_secret")]
+
+    @display(description="Short name")
+    def short_name(self, channel: Channel) -> str:
+        return channel.slug
 
     @display(description="State")
     def state(self, channel: Channel) -> SafeString:

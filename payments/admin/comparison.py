@@ -10,7 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from payments.admin.display import NOTHING, badge, moment, money, record_link
-from payments.forms import LABELS
+from payments.forms import LABELS, amount_text, metadata_text
 from payments.models import Payment, ReferenceConflict, StagingRejection
 from payments.notices import parse_moment
 from payments.rules import RULE_BY_CODE
@@ -46,7 +46,7 @@ def rejection_comparison(rejection: StagingRejection) -> Comparison:
     fields = [name for name in LABELS if name in rejection.raw or name in sentences]
     others = [name for name in rejection.raw if name not in LABELS and name not in ("id", "processed", "processed_at")]
     rows = [_came(LABELS[name], rejection.raw.get(name), sentences.get(name, [])) for name in fields]
-    rows += [_came(name.replace("_", " ").capitalize(), rejection.raw[name], []) for name in others]
+    rows += [_came(name.replace("_", " ").capitalize(), rejection.raw[name], [], fine="") for name in others]
     if "" in sentences:
         rows.append(_came("The row as a whole", None, sentences[""]))
     return Comparison("The row as it came", ("Field", "Came as", "What is wrong and what to do"), rows)
@@ -93,11 +93,15 @@ def _compared(name: str, was: Any, came: Any, *, is_wrong: bool) -> Row:
     return Row(LABELS[name], (NOTHING if was is None else was, NOTHING if came is None else came, verdict), is_wrong)
 
 
-def _came(label: str, value: Any, sentences: Sequence[str]) -> Row:
+def _came(label: str, value: Any, sentences: Sequence[str], *, fine: str = "fine") -> Row:
     shown: Any = NOTHING if value is None else value
+    if isinstance(value, float):
+        shown = amount_text(value)
+    elif isinstance(value, dict | list):
+        shown = metadata_text(value)
     if value == "":
         shown = "(empty)"
     elif isinstance(value, str):
         shown = format_html("<q>{}</q>", value)
     verdict = format_html_join("", "<p>{}</p>", ((badge(sentence, "attention"),) for sentence in sentences))
-    return Row(label, (shown, verdict or "fine"), bool(sentences))
+    return Row(label, (shown, verdict or fine), bool(sentences))

@@ -80,11 +80,12 @@ class PaymentAdmin(RecordAdmin):
     empty_text = "Payments appear here as soon as staged rows are taken in, a webhook is accepted or one is entered."
     story_empty = "Nothing was noted beside the recording itself."
     fieldsets = (
-        ("What", {"fields": ("reference_number", "amount_shown", "payment_channel")}),
-        ("Who", {"fields": ("loan_account_number", "cif")}),
+        (
+            "Who paid what",
+            {"fields": ("amount_shown", "reference_number", "loan_account_number", "cif", "payment_channel")},
+        ),
         ("When", {"fields": ("paid_at", "recorded_at")}),
-        ("Where it came from", {"fields": ("source", "origin")}),
-        ("Event to other systems", {"fields": ("event_state",)}),
+        ("Where it came from and who was told", {"fields": ("source", "origin", "event_state")}),
         ("Raw metadata and identifiers", {"classes": ("collapse",), "fields": ("id", "metadata_shown")}),
     )
 
@@ -122,7 +123,7 @@ class PaymentAdmin(RecordAdmin):
     def origin(self, payment: Payment) -> SafeString | str:
         return origin_of(payment)
 
-    @display(description="payment.recorded")
+    @display(description="Event payment.recorded")
     def event_state(self, payment: Payment) -> SafeString | str:
         event = event_of(payment)
         if event is None:

@@ -14,6 +14,9 @@ from kernel.adminsite import ReadOnlyAdmin, pretty_json, timeline
 from kernel.audit.models import AuditEntry
 from payments.admin.display import moment
 
+# Where an audit entry's first word is a model's name.
+THINGS = {"stagingrejection": "Rejection", "referenceconflict": "Conflict"}
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -40,8 +43,9 @@ class Step:
 
     @classmethod
     def of_entry(cls, entry: AuditEntry) -> Step:
-        title = entry.action.replace(".", ": ", 1).replace("-", " ")
-        return cls(entry.recorded_at, title.capitalize(), entry.actor, entry.reason, entry.before, entry.after)
+        thing, _, deed = entry.action.partition(".")
+        title = f"{THINGS.get(thing, thing.capitalize())} {deed.replace('-', ' ')}"
+        return cls(entry.recorded_at, title, entry.actor, entry.reason, entry.before, entry.after)
 
 
 class RecordAdmin(ReadOnlyAdmin):

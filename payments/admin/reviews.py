@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.enums import ActionVariant
@@ -21,7 +21,7 @@ from payments.admin.display import NOTHING, badge, moment, record_link
 from payments.admin.filters import ReviewStatusFilter
 from payments.admin.payments import with_differences
 from payments.admin.records import RecordAdmin, Step
-from payments.forms import CorrectionForm, metadata_text, shown_moment
+from payments.forms import CorrectionForm, amount_text, metadata_text, shown_moment
 from payments.models import Payment, ReferenceConflict, Review, StagingProcessLog, StagingRejection
 from payments.notices import parse_moment
 from payments.operations.recording import Recording
@@ -74,6 +74,13 @@ class ReviewAdmin(RecordAdmin):
             return []
         return super().get_actions_detail(request, object_id)
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        # Nothing is decided on an open one yet, so the group would be a column of dashes.
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is not None and obj.status == ReviewStatus.OPEN:
+            return [group for group in fieldsets if group is not ReviewAdmin.decision]
+        return fieldsets
+
     @display(description="Status")
     def status_shown(self, review: Review) -> SafeString:
         return badge(*STATUS_SHOWN[ReviewStatus(review.status)])
@@ -101,7 +108,7 @@ class StagingRejectionAdmin(ReviewAdmin):
     )
     empty_text = "No rejected row waits for you. A row appears here when one cannot be recorded."
     fieldsets = (
-        ("Row", {"fields": ("staged_row", "reference_number", "why_in_full", "rejected", "batch_shown", "origin")}),
+        ("Row", {"fields": ("staged_row", "rejected", "batch_shown", "brought_by")}),
         ReviewAdmin.decision,
         ("Raw content as JSON", {"classes": ("collapse",), "fields": ("raw_shown",)}),
     )
@@ -131,9 +138,9 @@ class StagingRejectionAdmin(ReviewAdmin):
         more = f" (and {len(others)} more)" if others else ""
         return format_html('<span class="ps-wrap">{}{}</span>', first, more)
 
-    @display(description="What is wrong")
-    def why_in_full(self, rejection: StagingRejection) -> SafeString | str:
-        return format_html_join("", "<p>{}</p>", ((sentence,) for sentence in _sentences(rejection)))
+    @display(description="Brought by")
+    def brought_by(self, rejection: StagingRejection) -> str:
+        return rejection.origin or "The ETL, in the staging table"
 
     @display(description="Rejected")
     def rejected(self, rejection: StagingRejection) -> SafeString | str:
@@ -186,15 +193,7 @@ class StagingRejectionAdmin(ReviewAdmin):
 
 @admin.register(ReferenceConflict)
 class ReferenceConflictAdmin(ReviewAdmin):
-    list_display = (
-        "reference_number",
-        "differing",
-        "source",
-        "payment_channel",
-        "times_seen",
-        "last_seen",
-        "status_shown",
-    )
+    list_display = ("reference_number", "differing", "payment_channel", "seen", "status_shown")
     list_display_links = ("reference_number",)
     intro = (
         "A reference number that is recorded already came again with other content. The first record stands. Open one "
@@ -202,8 +201,7 @@ class ReferenceConflictAdmin(ReviewAdmin):
     )
     empty_text = "No conflict waits for you. One appears here when a recorded reference comes again with other content."
     fieldsets = (
-        ("Notice", {"fields": ("reference_number", "source", "payment_channel", "staged_row", "batch_shown")}),
-        ("Seen", {"fields": ("detected", "last_seen", "times_seen")}),
+        ("Notice", {"fields": ("source", "staged_row", "batch_shown", "detected", "last_seen", "times_seen")}),
         ReviewAdmin.decision,
         ("Received content as JSON", {"classes": ("collapse",), "fields": ("received_shown",)}),
     )
@@ -233,6 +231,10 @@ class ReferenceConflictAdmin(ReviewAdmin):
             for part in conflict.difference
         )
         return format_html('<span class="ps-wrap">{}</span>', "; ".join(parts))
+
+    @display(description="Seen")
+    def seen(self, conflict: ReferenceConflict) -> SafeString | str:
+        return format_html("{}×, last {}", conflict.times_seen, moment(conflict.last_seen_at))
 
     @display(description="Last seen")
     def last_seen(self, conflict: ReferenceConflict) -> SafeString | str:
@@ -302,7 +304,11 @@ def correction_of_rejection(rejection: StagingRejection) -> dict[str, Any]:
     return {
         **_fields(raw, default_currency=settings.STAGING_CURRENCY),
         "payment_date": _staged_moment(raw.get("payment_date")),
-        "came": {name: str(raw[name]) for name in wrong if raw.get(name) is not None and name != "metadata"},
+        "came": {
+            name: f"Came as: {amount_text(raw[name])}"
+            for name in wrong
+            if raw.get(name) is not None and name != "metadata"
+        },
         "wrong": wrong,
     }
 
@@ -310,7 +316,7 @@ def correction_of_rejection(rejection: StagingRejection) -> dict[str, Any]:
 def correction_of_conflict(conflict: ReferenceConflict) -> dict[str, Any]:
     received = conflict.received
     differing = {
-        part["field"]: f"recorded {part['recorded']}, received {part['received']}" for part in conflict.difference
+        part["field"]: f"Recorded: {part['recorded']}. Received: {part['received']}." for part in conflict.difference
     }
     paid_at = parse_moment(str(received.get("payment_date", "")))
     return {
@@ -324,6 +330,7 @@ def correction_of_conflict(conflict: ReferenceConflict) -> dict[str, Any]:
 def _fields(raw: Mapping[str, Any], *, default_currency: str) -> dict[str, Any]:
     texts = {name: "" if raw.get(name) is None else str(raw[name]) for name in OWN_FIELDS}
     return texts | {
+        "amount": amount_text(raw.get("amount")),
         "currency": raw.get("currency") or default_currency,
         "metadata": metadata_text(raw.get("metadata")),
     }

@@ -159,10 +159,13 @@ class StagingProcessLogAdmin(TakesInStaging):
             "Batch",
             {"fields": ("status_shown", "id_range", "attempts", "began_at", "completed_at_shown", "took", "rate")},
         ),
-        ("What became of the rows", {"fields": ("total", "recorded", "duplicates", "conflicts", "rejected")}),
-        ("See them", {"fields": ("links",)}),
+        ("What became of the rows", {"fields": ("total", "recorded", "duplicates", "conflicts", "rejected", "links")}),
         ("Error details", {"fields": ("error_shown",)}),
     )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        return fieldsets if obj is None or obj.error_details else fieldsets[:-1]
 
     def story(self, record: StagingProcessLog) -> list[Step]:
         steps = [Step(record.started_at, f"Began, with {record.total_records:,} rows")]
