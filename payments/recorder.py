@@ -119,6 +119,9 @@ def notice_columns(notices: Iterable[PaymentNotice]) -> dict[str, list[Any]]:
 
 @cache
 def _text(name: str) -> str:
-    """The file without its comments, which are for readers and not for the wire."""
-    lines = (SQL_FOLDER / f"{name}.sql").read_text().splitlines()
-    return "\n".join(line for line in lines if not line.lstrip().startswith("--"))
+    """The file without its comments and indentation, which are for readers and not for the wire.
+
+    psycopg remembers how it has read a statement of up to 4096 characters; a longer one it reads again each time.
+    """
+    lines = (line.strip() for line in (SQL_FOLDER / f"{name}.sql").read_text().splitlines())
+    return "\n".join(line for line in lines if not line.startswith("--"))

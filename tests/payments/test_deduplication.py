@@ -114,7 +114,7 @@ def test_what_another_process_recorded_is_found_in_redis_and_then_in_memory() ->
 def test_references_in_redis_expire(settings: Settings) -> None:
     settings.REDIS_TTL_SECONDS = 77
     remember(notice("R"), KNOWN)
-    assert 70 < int(redis_client().ttl("reference:R")) <= 77  # type: ignore[arg-type]
+    assert 70 < int(redis_client().ttl("reference:R")) <= 77
 
 
 @pytest.mark.usefixtures("with_redis")

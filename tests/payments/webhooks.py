@@ -30,7 +30,13 @@ _local = threading.local()
 def make_channel(slug: str = "generic", **settings: Any) -> Channel:
     scheme = settings.get("scheme", SignatureScheme.STANDARD_WEBHOOKS)
     secret = SECRET if scheme is SignatureScheme.STANDARD_WEBHOOKS else PLAIN_SECRET
-    values = {"slug": slug, "name": slug, "secret": secret, "actor": ACTOR, "at": timezone.now()} | settings
+    values: dict[str, Any] = {
+        "slug": slug,
+        "name": slug,
+        "secret": secret,
+        "actor": ACTOR,
+        "at": timezone.now(),
+    } | settings
     return create_channel(**values).channel
 
 
