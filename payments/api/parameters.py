@@ -29,7 +29,7 @@ class PaymentSearchParameters(serializers.Serializer[Any]):
     channel = serializers.CharField(
         required=False, max_length=100, trim_whitespace=False, help_text="The payment channel, exactly."
     )
-    source = serializers.ChoiceField(
+    source = serializers.ChoiceField(  # type: ignore[assignment]
         required=False, choices=[source.value for source in PaymentSource], help_text="How the payment reached us."
     )
     paid_from = DayOrMomentField(

@@ -43,7 +43,9 @@ class PaymentSerializer(serializers.Serializer[Any]):
     currency = serializers.CharField(help_text="ISO 4217.")
     payment_date = serializers.DateTimeField(help_text="When it was paid, UTC.")
     payment_channel = serializers.CharField(allow_null=True)
-    source = serializers.ChoiceField(choices=[source.value for source in PaymentSource])
+    source = serializers.ChoiceField(  # type: ignore[assignment]
+        choices=[source.value for source in PaymentSource]
+    )
     metadata = StoredJSONField(source="metadata_text", help_text="Whatever else the notice held.")
     created_at = serializers.DateTimeField(help_text="When it was recorded here, UTC.")
 

@@ -67,7 +67,7 @@ class PaymentListView(GenericAPIView):
         with limited_reading(milliseconds=settings.READ_TIMEOUT_MS):
             pages = IndexedPages() if search.has_index else MonthlyPages()
             page = pages.paginate_queryset(_as_answered(found_by(search)), request, view=self)
-        return pages.get_paginated_response(PaymentSerializer(page, many=True).data)
+        return pages.get_paginated_response([*PaymentSerializer(page, many=True).data])
 
 
 class PaymentView(APIView):

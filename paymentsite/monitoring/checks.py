@@ -47,6 +47,11 @@ class BoundedCheck(Generic[T]):
             return None
         return self._answer
 
+    def forget(self) -> None:
+        """Asks anew next time, however fresh the answer is."""
+        with self._lock:
+            self._answered_at = float("-inf")
+
     def _run(self, answered: threading.Event) -> None:
         answer: T | None = None
         try:

@@ -35,7 +35,8 @@ def _registry() -> CollectorRegistry:
         multiprocess.MultiProcessCollector(registry, path=folder)
         ProcessCollector(registry=registry)
     else:
-        registry.register(REGISTRY)  # type: ignore[arg-type] -- a registry collects as a collector does
+        # A registry collects as a collector does.
+        registry.register(REGISTRY)  # type: ignore[arg-type]
     registry.register(database_collector)
     return registry
 

@@ -10,8 +10,6 @@ from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from django.db import connection
-
 from kernel.errors import PaymentsiteError
 from paymentsite.monitoring.access import admit_to_metrics
 from paymentsite.monitoring.exposition import exposition
@@ -48,11 +46,7 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
         )
     except PaymentsiteError as refusal:
         return _say(start_response, HTTPStatus(refusal.status), f"{refusal.detail} {refusal.next_step}")
-    try:
-        body, content_type = exposition(environ.get("HTTP_ACCEPT", ""))
-    finally:
-        # The thread ends with the request, and would leave its connection open.
-        connection.close()
+    body, content_type = exposition(environ.get("HTTP_ACCEPT", ""))
     start_response("200 OK", [("Content-Type", content_type), ("Content-Length", str(len(body)))])
     return [body]
 

@@ -155,6 +155,25 @@ def test_without_a_database_the_counters_are_still_told(client: Client, monkeypa
     assert ("paymentsite_event_relay_outages_total", ()) in metrics
 
 
+def test_a_database_that_hangs_does_not_hold_up_the_scrape(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    released = threading.Event()
+
+    def hanging(_: datetime) -> Iterator[Any]:
+        released.wait(10)
+        return iter(())
+
+    monkeypatch.setattr(collectors, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setitem(figures.GROUPS, "outbox", hanging)
+    began = time.monotonic()
+    metrics = scraped(client)
+    assert time.monotonic() - began < 2
+    assert {value(metrics, "paymentsite_figures_up", group=group) for group in figures.GROUPS} == {0}
+    assert ("paymentsite_event_relay_outages_total", ()) in metrics
+    released.set()
+    monkeypatch.setattr(collectors, "PATIENCE_SECONDS", 10)
+    assert value(scraped(client), "paymentsite_figures_up", group="outbox") == 1
+
+
 def test_openmetrics_is_spoken_when_it_is_asked_for(client: Client) -> None:
     answer = client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
     assert answer["Content-Type"].startswith("application/openmetrics-text")
