@@ -1,0 +1,26 @@
+"""How large a run of the benchmarks is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Staged rows and payments that are there already; webhook requests after those of the warm-up; repetitions."""
+
+    staged_rows: int
+    existing_payments: int
+    requests: int
+    warm_up_requests: int
+    repetitions: int
+
+    def with_repetitions(self, repetitions: int | None) -> Size:
+        return replace(self, repetitions=repetitions) if repetitions else self
+
+
+SIZES = {
+    "full": Size(200_000, 100_000, 20_000, 1_000, 5),
+    "quick": Size(50_000, 20_000, 6_000, 500, 2),
+    "smoke": Size(2_000, 500, 400, 50, 1),
+}
