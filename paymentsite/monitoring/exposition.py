@@ -36,7 +36,7 @@ def _registry() -> CollectorRegistry:
         ProcessCollector(registry=registry)
     else:
         # A registry collects as a collector does.
-        registry.register(REGISTRY)  # type: ignore[arg-type]
+        registry.register(REGISTRY)
     registry.register(database_collector)
     return registry
 
