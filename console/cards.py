@@ -8,6 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from django.conf import settings
+from django.contrib.admin import site
 from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
@@ -53,8 +54,10 @@ class Card:
         return list_address(self.kind_of_record, dict(self.filters))
 
     def may_be_seen(self, request: HttpRequest) -> bool:
-        opts = self.kind_of_record._meta
-        return bool(request.user.has_perm(f"{opts.app_label}.view_{opts.model_name}"))
+        """Whether the list that the card leads to opens for this person."""
+        return site.is_registered(self.kind_of_record) and bool(
+            site.get_model_admin(self.kind_of_record).has_view_permission(request)
+        )
 
 
 def cards_for(request: HttpRequest, found: Overview) -> tuple[list[Card], list[Card]]:

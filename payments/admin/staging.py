@@ -252,6 +252,13 @@ class StagingDuplicateAdmin(RecordAdmin):
     )
     empty_text = "No staged row has repeated a recorded payment yet."
 
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        # A duplicate is a detail of its batch.
+        return bool(request.user.has_perm("payments.view_stagingprocesslog"))
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
     @display(description="Seen")
     def detected(self, duplicate: StagingDuplicate) -> SafeString | str:
         return moment(duplicate.detected_at)

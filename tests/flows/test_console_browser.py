@@ -1,0 +1,143 @@
+"""The console in a real browser: what only JavaScript and a screen can show."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.core.cache import cache
+from django.utils import timezone
+
+from payments.models import Payment, StagingRejection
+from payments.operations.staging import record_chunk
+from paymentsite.roles import sync_roles
+from tests.payments.staged import a_row, prepare_staging, stage
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(CHROMIUM is None, reason="No Chromium was found on this machine (chromium on PATH)."),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Generator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    # Playwright runs a loop of its own in this thread, which Django would take for asynchronous code.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield chromium
+        chromium.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def house() -> None:
+    """One payment, one rejection and one conflict, and an operator."""
+    cache.clear()
+    prepare_staging()
+    stage(a_row("A"), a_row("A", amount="9.00"), a_row("B", amount="-75.00"))
+    record_chunk(batch_size=100, after_id=-1, attempt=1, at=timezone.now())
+    sync_roles()
+    user = User.objects.create_user("pat", password="a-password", is_staff=True)
+    user.groups.add(Group.objects.get(name="operator"))
+
+
+class Visit:
+    """A signed-in page that notes errors of scripts and requests to anybody else."""
+
+    def __init__(self, browser: Any, address: str, **screen: Any) -> None:
+        self.address = address
+        self.context = browser.new_context(**screen)
+        self.page = self.context.new_page()
+        self.errors: list[str] = []
+        self.outside: list[str] = []
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", self._note)
+        self.open("/admin/login/?next=/admin/")
+        self.page.fill("[name=username]", "pat")
+        self.page.fill("[name=password]", "a-password")
+        self.page.press("[name=password]", "Enter")
+        self.page.wait_for_url("**/admin/")
+
+    def open(self, path: str) -> None:
+        self.page.goto(self.address + path)
+
+    def _note(self, request: Any) -> None:
+        if not request.url.startswith((self.address, "data:", "blob:")):
+            self.outside.append(request.url)
+
+
+@pytest.fixture
+def visit(browser: Any, house: None, live_server: Any, request: pytest.FixtureRequest) -> Generator[Visit]:
+    screen = getattr(request, "param", {"viewport": {"width": 1280, "height": 900}})
+    visitor = Visit(browser, live_server.url, **screen)
+    yield visitor
+    visitor.context.close()
+
+
+def test_the_overview_draws_both_charts_and_asks_nobody_else(visit: Visit) -> None:
+    visit.page.wait_for_function("document.querySelectorAll('canvas.chart').length == 2")
+    drawn = visit.page.evaluate(
+        "[...document.querySelectorAll('canvas.chart')].map(c => Chart.getChart(c).data.labels.length)"
+    )
+
+    assert drawn == [24, 24]
+    assert visit.page.locator(".ps-card").count() == 9
+    visit.page.click("summary >> nth=0")
+    assert visit.page.locator("table.ps-figures >> nth=0").locator("tbody tr").count() == 24
+    assert (visit.errors, visit.outside) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "visit", [{"viewport": {"width": 400, "height": 800}, "color_scheme": "dark"}], indirect=True, ids=["phone, dark"]
+)
+@pytest.mark.parametrize("path", ["/admin/", "/admin/payments/payment/", "/admin/payments/referenceconflict/"])
+def test_no_page_is_wider_than_a_phone(visit: Visit, path: str) -> None:
+    visit.open(path)
+
+    width, screen = visit.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert width <= screen
+    assert visit.page.evaluate("document.documentElement.classList.contains('dark')")
+    assert visit.errors == []
+
+
+def test_an_operator_corrects_a_rejection_from_the_overview(visit: Visit) -> None:
+    page = visit.page
+    page.click(".ps-card:has-text('Open rejections')")
+    page.click("text=Row 3")
+    page.click("a:has-text('Correct and record')")
+    page.fill("[name=reason]", "The sign was turned")
+    page.click("button:has-text('Correct and record')")
+    page.wait_for_selector("text=The amount must be more than zero")
+    page.fill("[name=amount]", "75.00")
+    page.click("button:has-text('Correct and record')")
+    page.wait_for_selector("text=The payment is recorded")
+    page.click("text=Open the payment")
+    page.wait_for_selector("text=was corrected")
+
+    assert page.url.endswith(f"/admin/payments/payment/{Payment.objects.get(reference_number='B').pk}/change/")
+    assert StagingRejection.objects.get().status == "recorded"
+    assert (visit.errors, visit.outside) == ([], [])
+
+
+def test_every_control_of_the_pages_has_a_name(visit: Visit) -> None:
+    unnamed = """
+        () => [...document.querySelectorAll('input:not([type=hidden]), select, textarea, .ps-overview a')]
+            .filter(e => e.offsetParent !== null && !(e.labels && e.labels.length))
+            .filter(e => !e.getAttribute('aria-label') && !e.placeholder && !e.innerText)
+            .map(e => e.outerHTML.slice(0, 120))
+    """
+    rejection = StagingRejection.objects.get().pk
+    for path in ("/admin/", "/admin/payments/payment/", f"/admin/payments/stagingrejection/{rejection}/correct/"):
+        visit.open(path)
+        assert visit.page.evaluate(unnamed) == [], path
