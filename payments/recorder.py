@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -68,7 +68,7 @@ def settle_staged_rows_sql() -> str:
 def record_notices_sql() -> str:
     """Records notices that are already checked, with a webhook receipt when there is a channel."""
     return _text("record_payments").format(
-        incoming=_text("rows_from_notices"),
+        incoming=_text("rows_from_notice"),
         acceptable="true",
         reasons="null::text[]",
         source_row_id="%(source_row_id)s::bigint",
@@ -81,7 +81,7 @@ def record_notices_sql() -> str:
 def settle_notices_sql() -> str:
     """Says for notices whose references were known whether they are the same payment, and keeps the conflicts."""
     return _text("settle_known_references").format(
-        incoming=_text("rows_from_notices"),
+        incoming=_text("rows_from_notice"),
         staging_id="%(source_row_id)s::bigint",
         settlement=_text("settle_known_notices"),
     )
@@ -94,26 +94,25 @@ def parameters(*, source: PaymentSource, batch_id: Any, months: Sequence[Any], a
         "at_hex": f"{int(at.timestamp() * 1000):012x}",
         "source": source.value,
         "batch_id": batch_id,
-        "months": list(months),
+        # As PostgreSQL writes an array, because psycopg takes longer over a list than the statement over its rows.
+        "months": "{" + ",".join(map(str, months)) + "}",
         "event_source": EVENT_SOURCE,
         "topic": settings.KAFKA_TOPIC,
         "ledger_currency": settings.LEDGER_CURRENCY,
     }
 
 
-def notice_columns(notices: Iterable[PaymentNotice]) -> dict[str, list[Any]]:
-    """Notices as one array a column, in their order; row ids count from 1."""
-    rows = list(notices)
+def notice_values(notice: PaymentNotice) -> dict[str, Any]:
+    """The notice as the values of payments/sql/rows_from_notice.sql."""
     return {
-        "row_ids": list(range(1, len(rows) + 1)),
-        "reference_numbers": [row.reference_number for row in rows],
-        "loan_account_numbers": [row.loan_account_number for row in rows],
-        "cifs": [row.cif for row in rows],
-        "amounts": [row.amount for row in rows],
-        "currencies": [row.currency for row in rows],
-        "payment_dates": [row.payment_date for row in rows],
-        "payment_channels": [row.payment_channel for row in rows],
-        "metadatas": [Jsonb(row.metadata, dumps=exactjson.dumps) if row.metadata else None for row in rows],
+        "reference_number": notice.reference_number,
+        "loan_account_number": notice.loan_account_number,
+        "cif": notice.cif,
+        "amount": notice.amount,
+        "currency": notice.currency,
+        "payment_date": notice.payment_date,
+        "payment_channel": notice.payment_channel,
+        "metadata": Jsonb(notice.metadata, dumps=exactjson.dumps) if notice.metadata else None,
     }
 
 

@@ -16,7 +16,7 @@ from kernel.uuids import uuid7
 from payments.notices import PaymentNotice
 from payments.operations.receipts import refuse_reused_key
 from payments.partitioning import ensure_known, known_months, month_of
-from payments.recorder import notice_columns, parameters, record_notices_sql, settle_notices_sql
+from payments.recorder import notice_values, parameters, record_notices_sql, settle_notices_sql
 from payments.states import Outcome, PaymentSource
 
 ATTEMPTS = 3
@@ -123,7 +123,7 @@ def _record(values: dict[str, Any]) -> Recording:
 def _values(notice: PaymentNotice, origin: Origin, *, at: datetime, receipt: ReceiptFacts | None) -> dict[str, Any]:
     return {
         **parameters(source=origin.source, batch_id=origin.batch_id, months=known_months.first_days(), at=at),
-        **notice_columns([notice]),
+        **notice_values(notice),
         "source_row_id": origin.row_id,
         "channel_slug": receipt.channel_slug if receipt else None,
         "receipt_key": receipt.receipt_key if receipt else None,
