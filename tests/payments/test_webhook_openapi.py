@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 
+from kernel.errors import PaymentsiteError
 from payments import signatures
 from payments.webhooks import refusals
 from payments.webhooks.openapi import WEBHOOK_COMPONENTS, WEBHOOK_PATHS
@@ -20,7 +21,7 @@ def test_both_endpoints_document_every_answer_and_the_body() -> None:
 
 
 def test_every_refusal_of_the_door_and_of_the_signature_is_described_under_its_status() -> None:
-    classes = [
+    classes: list[type[PaymentsiteError]] = [
         member
         for module in (signatures, refusals)
         for _, member in inspect.getmembers(module, inspect.isclass)
