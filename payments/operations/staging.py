@@ -23,6 +23,13 @@ from payments.partitioning import known_months
 from payments.recorder import parameters, record_staged_rows_sql, settle_staged_rows_sql, staging_table
 from payments.states import BatchStatus, PaymentSource
 
+# A staging table that was just loaded has no statistics, and the planner then reads and sorts all that is left of it
+# for every batch. For the length of a batch's transaction it is held to the primary key, and its sorts to memory.
+BY_PRIMARY_KEY = """
+select set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+       set_config('work_mem', '64MB', true)
+"""
+
 
 class PartitionMissing(Exception):
     """Staged rows fall into months that have no partition yet; the chunk was rolled back."""
@@ -143,6 +150,7 @@ def _record(statement: str, selection: Mapping[str, Any], *, attempt: int, at: d
         "newest": at + limits.max_future,
     }
     with connection.cursor() as cursor:
+        cursor.execute(BY_PRIMARY_KEY)
         cursor.execute(statement, values)
         total, first_id, last_id, recorded, rejected, months, known_ids = cursor.fetchone()
         if months:
