@@ -25,7 +25,7 @@ def test_every_refusal_of_the_door_and_of_the_signature_is_described_under_its_s
         member
         for module in (signatures, refusals)
         for _, member in inspect.getmembers(module, inspect.isclass)
-        if member.__module__ == module.__name__ and "code" in vars(member)
+        if issubclass(member, PaymentsiteError) and member.__module__ == module.__name__ and "code" in vars(member)
     ]
     described = WEBHOOK_PATHS["/api/v1/payments/webhook"]["post"]["responses"]
     checked = [refusal for refusal in classes if refusal.__name__ not in ("SecretInvalid", "ChannelUnusable")]
