@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from django.db import connection
 
@@ -60,7 +61,7 @@ def fill(*, existing_payments: int, staged_rows: int) -> None:
 
 def _stage(rows: int, *, first: int, with_duplicates: bool) -> None:
     newest = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
-    parameters = {"newest": newest, "first": first, "rows": rows, "with_duplicates": with_duplicates}
+    parameters: dict[str, Any] = {"newest": newest, "first": first, "rows": rows, "with_duplicates": with_duplicates}
     with connection.cursor() as cursor:
         cursor.execute(STAGE.format(staging_table=staging_table(), days=DAYS), parameters)
 

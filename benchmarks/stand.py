@@ -143,4 +143,4 @@ class Stand:
             host=str(self.run_folder), user=SUPERUSER, dbname="postgres", autocommit=True
         ) as administration:
             for statement in statements:
-                administration.execute(statement)  # type: ignore[call-overload]
+                administration.execute(statement)

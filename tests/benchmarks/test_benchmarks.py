@@ -43,7 +43,7 @@ def test_a_benchmark_runs_on_its_own_servers_and_finds_every_count_exact(name: s
 def test_the_signed_requests_are_ones_that_our_own_check_accepts() -> None:
     secret = new_secret()
     signed = signed_requests(100, secret=secret, port=3004, label="t")
-    references = Counter()
+    references: Counter[bytes] = Counter()
     for request in signed.requests:
         head, _, body = request.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
