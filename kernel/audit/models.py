@@ -6,8 +6,8 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
 from kernel.audit.actors import ActorKind
-from kernel.audit.fields import PositionsField
 from kernel.audit.querysets import AuditEntryQuerySet
+from kernel.fields import PositionsField
 
 
 class AuditEntry(models.Model):

@@ -6,7 +6,7 @@ from django.contrib.postgres.indexes import GistIndex
 from django.db import models
 from django.db.models.functions import Now
 
-from kernel.outbox.fields import PositionsField
+from kernel.fields import PositionsField
 from kernel.outbox.querysets import DeliveryQuerySet, EventQuerySet
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -15,10 +16,12 @@ from django.db import connection, models
 from django.forms import modelform_factory
 from django.test import RequestFactory, override_settings
 from django.test.utils import isolate_apps
+from hypothesis import given
+from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
 from kernel.crypto import SecretUnreadable
-from kernel.fields import EncryptedTextField, MoneyField, NaiveDateTimeField
+from kernel.fields import EncryptedTextField, MoneyField, NaiveDateTimeField, PositionsField, as_ranges
 
 with isolate_apps("paymentsite"):
 
@@ -28,6 +31,7 @@ with isolate_apps("paymentsite"):
         written_at = NaiveDateTimeField(null=True, blank=True)
         secret = EncryptedTextField(null=True, blank=True)
         amount = MoneyField(default=Decimal("1.00"))
+        positions = PositionsField(default=list, editable=False)
 
         objects: ClassVar[models.Manager[Any]] = models.Manager()
 
@@ -177,8 +181,42 @@ def test_money_refuses_a_float() -> None:
         MoneyField().to_python(1.5)
 
 
+@pytest.mark.usefixtures("_sample_table")
+@pytest.mark.parametrize("written", [{1, 2, 3, 7}, [7, 3, 2, 1], "{[1,4),[7,8)}", as_ranges([1, 2, 3, 7])])
+def test_positions_are_written_from_numbers_or_text_and_read_as_text(written: Any) -> None:
+    sample = Sample.objects.create(positions=written)
+    Sample.objects.bulk_create([Sample(positions=written), Sample()])
+
+    assert _raw("pg_typeof(positions)::text") == "int8multirange"
+    assert list(Sample.objects.order_by("pk").values_list("positions", flat=True)) == [
+        "{[1,4),[7,8)}",
+        "{[1,4),[7,8)}",
+        "{}",
+    ]
+    sample.refresh_from_db()
+    sample.save()
+    assert Sample.objects.get(pk=sample.pk).positions == "{[1,4),[7,8)}"
+
+
+@pytest.mark.usefixtures("_sample_table")
+def test_positions_are_found_by_each_number_that_they_hold() -> None:
+    Sample.objects.create(positions=[1, 2, 3, 7])
+
+    found = [number for number in range(10) if Sample.objects.filter(positions__holds=number).exists()]
+
+    assert found == [1, 2, 3, 7]
+
+
+@given(st.sets(st.integers(min_value=1, max_value=60)))
+def test_positions_become_ranges_that_hold_exactly_them(positions: set[int]) -> None:
+    ranges = [(one.lower or 0, one.upper or 0) for one in as_ranges(positions)]
+    assert {position for lower, upper in ranges for position in range(lower, upper)} == positions
+    assert all(left[1] < right[0] for left, right in itertools.pairwise(ranges))
+
+
 def test_the_fields_describe_themselves_to_migrations() -> None:
-    for field in (NaiveDateTimeField(null=True), EncryptedTextField(), MoneyField(), MoneyField(max_digits=19)):
+    money = (MoneyField(), MoneyField(max_digits=19))
+    for field in (NaiveDateTimeField(null=True), EncryptedTextField(), *money, PositionsField()):
         _, path, args, kwargs = field.deconstruct()
         assert path.startswith("kernel.fields.")
         assert type(field)(*args, **kwargs).deconstruct()[1:] == (path, args, kwargs)

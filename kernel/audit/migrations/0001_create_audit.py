@@ -5,7 +5,7 @@ from __future__ import annotations
 import django.core.serializers.json
 from django.db import migrations, models
 
-import kernel.audit.fields
+import kernel.fields
 from kernel.migrations import AppendOnly, TimeLimits
 
 
@@ -90,7 +90,7 @@ class Migration(migrations.Migration):
                 ("sequence", models.BigIntegerField(primary_key=True, serialize=False)),
                 ("sealed_at", models.DateTimeField()),
                 ("source", models.TextField()),
-                ("positions", kernel.audit.fields.PositionsField()),
+                ("positions", kernel.fields.PositionsField()),
                 ("high_water", models.BigIntegerField()),
                 ("entry_count", models.BigIntegerField()),
                 ("content_digest", models.BinaryField()),

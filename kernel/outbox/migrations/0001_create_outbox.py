@@ -6,7 +6,7 @@ import django.contrib.postgres.indexes
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
-import kernel.outbox.fields
+import kernel.fields
 from kernel.migrations import TimeLimits
 
 
@@ -71,7 +71,7 @@ class Migration(migrations.Migration):
                 ("published_at", models.DateTimeField()),
                 ("topic", models.CharField(max_length=200)),
                 ("events", models.IntegerField()),
-                ("positions", kernel.outbox.fields.PositionsField()),
+                ("positions", kernel.fields.PositionsField()),
             ],
             options={
                 "verbose_name": "publication",

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection, transaction
-from hypothesis import given
-from hypothesis import strategies as st
 
-from kernel.outbox.fields import as_ranges
 from kernel.outbox.models import OutboxDelivery, OutboxEvent, OutboxPublication
 from kernel.outbox.querysets import Backlog
 
@@ -60,10 +56,3 @@ def test_the_database_refuses_to_change_an_event(change: str, queue_events: Call
     with pytest.raises(DatabaseError, match="only ever added"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(change)
     assert OutboxEvent.objects.get().body == '{"n": 0}'
-
-
-@given(st.sets(st.integers(min_value=1, max_value=60)))
-def test_positions_become_ranges_that_hold_exactly_them(positions: set[int]) -> None:
-    ranges = [(one.lower or 0, one.upper or 0) for one in as_ranges(positions)]
-    assert {position for lower, upper in ranges for position in range(lower, upper)} == positions
-    assert all(left[1] < right[0] for left, right in itertools.pairwise(ranges))
