@@ -305,6 +305,8 @@ class Channel(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
+    objects = querysets.ChannelQuerySet.as_manager()
+
     class Meta:
         db_table = "channel"
         permissions = [("rotate_channel_secret", "Can rotate a channel's secret")]

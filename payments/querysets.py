@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Self
 
@@ -40,6 +41,12 @@ class ReviewQuerySet(models.QuerySet[Any]):
 
     def open(self) -> Self:
         return self.filter(status="open")
+
+
+class ChannelQuerySet(models.QuerySet[Any]):
+    def lock(self, pks: Iterable[int]) -> list[Any]:
+        """The rows of these keys, locked in the order of their keys. Needs a unit of work."""
+        return list(self.filter(pk__in=list(pks)).order_by("pk").select_for_update(of=("self",)))
 
 
 class WebhookReceiptQuerySet(models.QuerySet[Any]):

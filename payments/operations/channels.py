@@ -14,7 +14,7 @@ from django.db import IntegrityError
 from kernel.audit.actors import Actor
 from kernel.audit.operations import record_entry
 from kernel.currencies import CURRENCY_EXPONENTS
-from kernel.errors import Conflict, FieldError, Refused
+from kernel.errors import Conflict, FieldError, NotFound, Refused
 from kernel.transactions import after_commit, unit_of_work
 from payments.adapters import ADAPTERS
 from payments.adapters.configured import mapping_errors
@@ -143,7 +143,7 @@ def update_channel(
 ) -> Channel:
     """Changes fields out of CHANGEABLE; gives the channel as it is then. Nothing that differs writes nothing.
 
-    Raises ChannelInvalid; and SecretInvalid when the secret does not have the form that a new scheme asks for.
+    Raises ChannelInvalid; SecretInvalid when the secret does not have the form that a new scheme asks for; NotFound.
     """
     locked = _lock(channel)
     context = {"adapter": locked.adapter, "mapping": locked.mapping}
@@ -177,7 +177,8 @@ def rotate_secret(
 ) -> IssuedSecret:
     """A new secret; the one before stays live for overlap_hours (0 ends it at once).
 
-    Raises RotationRunning while an earlier secret is live, ChannelInvalid for an overlap out of range, SecretInvalid.
+    Raises RotationRunning while an earlier secret is live, ChannelInvalid for an overlap out of range, SecretInvalid,
+    NotFound when the channel was deleted meanwhile.
     """
     if not 0 <= overlap_hours <= OVERLAP_MAX_HOURS:
         message = f"The overlap is 0 to {OVERLAP_MAX_HOURS} hours."
@@ -199,7 +200,7 @@ def rotate_secret(
 
 @unit_of_work
 def revoke_previous_secret(channel: Channel, *, actor: Actor, at: datetime, reason: str = "") -> Channel:
-    """Ends the overlap of a rotation now. Raises NoPreviousSecret when there is nothing to end."""
+    """Ends the overlap of a rotation now. Raises NoPreviousSecret when there is nothing to end, NotFound."""
     locked = _lock(channel)
     if not locked.previous_secret:
         raise NoPreviousSecret
@@ -215,7 +216,11 @@ def revoke_previous_secret(channel: Channel, *, actor: Actor, at: datetime, reas
 
 
 def _lock(channel: Channel) -> Channel:
-    return Channel.objects.select_for_update().get(pk=channel.pk)
+    found = Channel.objects.lock([channel.pk])
+    if not found:
+        raise NotFound(f"There is no channel {channel.slug} any more.")
+    locked: Channel = found[0]
+    return locked
 
 
 def _save_secrets(channel: Channel) -> None:

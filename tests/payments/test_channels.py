@@ -13,6 +13,7 @@ from django.db import connection
 from django.utils import timezone
 
 from kernel.audit.models import AuditEntry
+from kernel.errors import NotFound
 from payments.channeldirectory import CHANNELS_MAX_AGE_SECONDS, CHANNELS_REFRESH_SECONDS, ChannelDirectory
 from payments.models import Channel, WebhookReceipt
 from payments.operations.channels import (
@@ -81,6 +82,14 @@ def test_the_audit_knows_every_change_and_no_secret() -> None:
 def test_a_change_that_changes_nothing_writes_nothing() -> None:
     channel = make_channel()
     update_channel(channel, changes={"name": "generic"}, actor=ACTOR, at=timezone.now())
+    assert AuditEntry.objects.count() == 1
+
+
+def test_a_channel_that_was_deleted_meanwhile_is_refused_and_nothing_is_audited() -> None:
+    channel = make_channel()
+    Channel.objects.filter(pk=channel.pk).delete()
+    with pytest.raises(NotFound, match="no channel generic any more"):
+        rotate_secret(channel, actor=ACTOR, at=timezone.now())
     assert AuditEntry.objects.count() == 1
 
 
