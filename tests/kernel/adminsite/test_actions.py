@@ -18,11 +18,10 @@ from django.test import Client
 from django.urls import reverse
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from accounts.models import ApiClient, ApiKey
+from accounts.models import ApiKey
 from accounts.operations import add_client, issue_key
 from accounts.scopes import PAYMENTS_READ
-from kernel.adminsite import EstimatedCountPaginator, timeline
-from kernel.adminsite.pagination import estimated_rows
+from kernel.adminsite import timeline
 from kernel.audit.actors import Actor
 from kernel.audit.models import AuditEntry
 from kernel.jobs.models import JobRun
@@ -34,12 +33,14 @@ BOOKKEEPING = ("django_session", "axes_")
 pytestmark = pytest.mark.django_db
 
 admin.autodiscover()
+# Any, because the stubs know none of the methods by which an admin lists its actions.
+REGISTERED: dict[type[models.Model], Any] = admin.site._registry
 
 
 def single_actions() -> list[tuple[str, str, bool]]:
     """(model label, action name, is about one record) of every button in the admin."""
     found = []
-    for model, model_admin in admin.site._registry.items():
+    for model, model_admin in REGISTERED.items():
         base = {
             True: (*model_admin._get_base_actions_row(), *model_admin._get_base_actions_detail())
             if hasattr(model_admin, "_get_base_actions_row")
@@ -56,14 +57,14 @@ def selection_actions() -> list[tuple[str, str]]:
     """(model label, action name) of every action over ticked rows, but for Django's own deletion, which asks too."""
     return [
         (model._meta.label, name)
-        for model, model_admin in admin.site._registry.items()
+        for model, model_admin in REGISTERED.items()
         for _, name, _ in model_admin._get_base_actions()
         if name != "delete_selected"
     ]
 
 
 def admin_of(label: str) -> admin.ModelAdmin[Any]:
-    return next(found for model, found in admin.site._registry.items() if model._meta.label == label)
+    return next(found for model, found in REGISTERED.items() if model._meta.label == label)
 
 
 def action_of(model_admin: admin.ModelAdmin[Any], name: str) -> Any:
@@ -74,7 +75,7 @@ def imagined(model: type[models.Model], depth: int = 0) -> models.Model:
     """A record of the model with something plausible in every field, which is in no table."""
     record = model()
     for field in model._meta.concrete_fields:
-        if field.is_relation:
+        if field.related_model is not None:
             if not field.null and depth < 3:
                 setattr(record, field.name, imagined(field.related_model, depth + 1))
         elif getattr(record, field.attname) in (None, ""):
@@ -154,7 +155,7 @@ def test_every_action_is_one_that_asks_first(label: str, name: str) -> None:
     assert declared.description
 
 
-@pytest.mark.parametrize("label", [model._meta.label for model in admin.site._registry])
+@pytest.mark.parametrize("label", [model._meta.label for model in REGISTERED])
 def test_no_button_stands_beside_the_save_button(label: str) -> None:
     # Such an action would run with the saving of a form, and ask nobody.
     assert tuple(getattr(admin_of(label), "actions_submit_line", ())) == ()
@@ -362,88 +363,3 @@ def test_rotation_and_revocation_from_the_page_of_a_key() -> None:
     assert (rotated.status_code, again.status_code) == (200, 409)
     assert ApiKey.objects.count() == 2
     assert key.revoked_at is not None
-
-
-@pytest.mark.parametrize("model", [ApiClient, ApiKey, AuditEntry, JobRun])
-def test_evidence_has_no_form_to_add_change_or_delete_it(model: type[models.Model]) -> None:
-    User.objects.create(username="root", is_staff=True, is_superuser=True)
-    client = Client()
-    client.force_login(User.objects.get())
-    opts = model._meta
-    place = f"admin:{opts.app_label}_{opts.model_name}"
-
-    assert client.get(reverse(f"{place}_changelist")).status_code == 200
-    assert client.get(reverse(f"{place}_add")).status_code == 403
-    assert client.post(reverse(f"{place}_delete", args=["7"]), {"post": "yes"}).status_code in (302, 403)
-
-
-@pytest.mark.parametrize("label", [model._meta.label for model in admin.site._registry])
-def test_every_list_opens_for_those_who_may_look(label: str) -> None:
-    User.objects.create(username="root", is_staff=True, is_superuser=True)
-    client = Client()
-    client.force_login(User.objects.get())
-    opts = admin_of(label).opts
-
-    assert client.get(reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")).status_code == 200
-
-
-def test_a_change_by_form_is_audited_without_its_values() -> None:
-    person = User.objects.create(username="root", is_staff=True, is_superuser=True)
-    client = Client()
-    client.force_login(person)
-
-    client.post(
-        reverse("admin:auth_user_add"),
-        {
-            "username": "new.person",
-            "password1": "quite long enough",
-            "password2": "quite long enough",
-            "usable_password": "true",
-        },
-    )
-
-    entry = AuditEntry.objects.get(action="user.added")
-    assert (entry.actor, entry.object_label) == ("root", "new.person")
-    assert "quite long enough" not in str(entry.after)
-
-    added = User.objects.get(username="new.person")
-    client.post(
-        reverse("admin:auth_user_password_change", args=[added.pk]),
-        {"password1": "another long one", "password2": "another long one", "usable_password": "true"},
-    )
-    added.refresh_from_db()
-    assert added.check_password("another long one")
-    assert AuditEntry.objects.about(added)[0].action == "user.changed"
-
-
-def test_a_small_list_is_counted_exactly_and_a_big_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    for n in range(12):
-        queued_run(f"job {n}")
-    runs = JobRun.objects.order_by("pk")
-    assert EstimatedCountPaginator(runs, 5).count_shown == "12"
-
-    monkeypatch.setattr("kernel.adminsite.pagination.EXACT_LIMIT", 10)
-    capped = EstimatedCountPaginator(runs.filter(status="queued"), 5)
-
-    assert (capped.count, capped.num_pages, capped.is_capped, capped.count_shown) == (10, 2, True, "10+")
-
-
-def test_an_unfiltered_big_list_says_how_many_rows_the_database_believes_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    for n in range(12):
-        queued_run(f"job {n}")
-    monkeypatch.setattr("kernel.adminsite.pagination.EXACT_LIMIT", 10)
-    monkeypatch.setattr("kernel.adminsite.pagination.estimated_rows", lambda table: 5_200_000)
-
-    assert EstimatedCountPaginator(JobRun.objects.order_by("pk"), 5).count_shown == "about 5,200,000"
-
-
-def test_the_estimate_adds_the_partitions_up() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("create table parted (id int, at date) partition by range (at)")
-        cursor.execute("create table parted_1 partition of parted for values from ('2026-01-01') to ('2026-02-01')")
-        cursor.execute("create table parted_2 partition of parted for values from ('2026-02-01') to ('2026-03-01')")
-        cursor.execute("insert into parted select n, '2026-01-05' from generate_series(1, 30) n")
-        cursor.execute("insert into parted select n, '2026-02-05' from generate_series(1, 12) n")
-        cursor.execute("analyze parted")
-        assert estimated_rows("parted") == 42
-        assert estimated_rows("no_such_table") is None
