@@ -124,7 +124,7 @@ def _require(reason: str) -> None:
 
 
 def _lock_open(kind: type[ReviewKind], review_id: int) -> ReviewKind:
-    found = kind.objects.lock([review_id])  # type: ignore[attr-defined]
+    found = kind.objects.lock([review_id])
     if not found:
         raise ReviewUnknown(f"There is no {kind._meta.verbose_name} {review_id}.")
     review: ReviewKind = found[0]

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -46,7 +45,7 @@ def test_a_valid_key_tells_who_calls_and_with_which_scopes(issued: IssuedKey) ->
 
     assert (user.slug, user.is_authenticated, str(user)) == ("northern-till", True, "northern-till")
     assert key.scopes == [PAYMENTS_READ]
-    assert ApiKeyAuthentication().authenticate_header(SimpleNamespace()) == 'Bearer realm="api"'
+    assert ApiKeyAuthentication().authenticate_header(Request(RequestFactory().get("/"))) == 'Bearer realm="api"'
 
 
 @pytest.mark.parametrize("header", [None, "", "Basic dTpw"])
@@ -116,6 +115,8 @@ def test_the_last_use_is_noted_at_most_once_a_minute(issued: IssuedKey) -> None:
     for seconds in (0, 30, 59, 60, 61, 130):
         with time_machine.travel(AT + timedelta(seconds=seconds), tick=False):
             call(f"Bearer {issued.text.reveal()}")
-        noted.append(int((ApiKey.objects.get().last_used_at - AT).total_seconds()))
+        last_used_at = ApiKey.objects.get().last_used_at
+        assert last_used_at is not None
+        noted.append(int((last_used_at - AT).total_seconds()))
 
     assert noted == [0, 0, 0, 60, 60, 130]

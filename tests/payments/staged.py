@@ -80,6 +80,14 @@ def count(table: str, where: str = "true", parameters: Iterable[Any] = ()) -> in
 
 def everything_counted() -> dict[str, int]:
     """How many rows each table of recording holds."""
-    tables = ("payments", "payment_references", "outbox_event", "outbox_delivery", "staging_rejection")
-    tables += ("reference_conflict", "staging_duplicate", "staging_process_log")
+    tables = (
+        "payments",
+        "payment_references",
+        "outbox_event",
+        "outbox_delivery",
+        "staging_rejection",
+        "reference_conflict",
+        "staging_duplicate",
+        "staging_process_log",
+    )
     return {table: count(table) for table in tables}

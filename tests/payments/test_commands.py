@@ -34,6 +34,7 @@ def test_ingest_staging_says_what_became_of_the_rows_and_leaves_a_job_run(capsys
     said = "4 rows in 1 batches: 1 recorded, 1 duplicates, 1 conflicts, 1 rejected.\n"
     assert capsys.readouterr().out.endswith(said)
     run = JobRun.objects.get()
+    assert run.result is not None
     assert (run.name, run.status, run.result["recorded"]) == ("ingest_staging", "succeeded", 1)
 
 

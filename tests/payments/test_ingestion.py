@@ -140,6 +140,7 @@ def test_after_the_last_retry_the_failed_batch_is_logged_and_its_rows_are_untouc
     assert attempts == [1, 2]
     log = StagingProcessLog.objects.get()
     assert (log.status, log.total_records, log.attempts) == ("failed", 2, 2)
+    assert log.error_details is not None
     assert "server closed the connection" in log.error_details["cause"]
     assert count("payments") == count("payment_references") == 0
     assert count("payment_staging", "processed is not true") == 2

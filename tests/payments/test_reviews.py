@@ -75,6 +75,7 @@ def test_a_corrected_rejection_becomes_a_payment_from_staging_and_says_who_and_w
         "Sign was wrong",
     )
     assert rejection.recorded_payment_id == payment.id
+    assert rejection.corrected is not None
     assert rejection.corrected["amount"] == "75.00"
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.actor, entry.reason) == ("stagingrejection.recorded", "pat", "Sign was wrong")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -19,8 +20,9 @@ pytestmark = pytest.mark.django_db
 
 
 @unit_of_work
-def record(**changes: object) -> AuditEntry:
-    given = {"actor": Actor.system("test"), "action": "thing.changed", "subject": ("demo.thing", "7"), "at": AT}
+def record(**changes: Any) -> AuditEntry:
+    subject = ("demo.thing", "7")
+    given: dict[str, Any] = {"actor": Actor.system("test"), "action": "thing.changed", "subject": subject, "at": AT}
     return record_entry(**(given | changes))
 
 

@@ -26,7 +26,7 @@ def record(count: int = 1, *, at: datetime = AT) -> list[int]:
     ]
 
 
-def tamper(statement: str, *parameters: object) -> None:
+def tamper(statement: str, *parameters: int | str | bytes | datetime | list[int]) -> None:
     """What somebody with the database's own password could do: the triggers are asleep for it."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("set local session_replication_role = replica")

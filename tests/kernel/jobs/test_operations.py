@@ -126,7 +126,11 @@ def test_a_broker_that_is_away_costs_nothing_but_the_wait_for_the_sweep(monkeypa
     run.refresh_from_db()
     assert (run.status, run.enqueued_at) == ("queued", None)
 
-    monkeypatch.setattr(operations, "announce", lambda run_id: told.append(run_id) or True)
+    def tell(run_id: UUID) -> bool:
+        told.append(run_id)
+        return True
+
+    monkeypatch.setattr(operations, "announce", tell)
 
     assert operations.announce_waiting_runs(at=AT) == 1
     assert operations.announce_waiting_runs(at=AT + timedelta(seconds=30)) == 0
@@ -137,7 +141,7 @@ def test_a_broker_that_is_away_costs_nothing_but_the_wait_for_the_sweep(monkeypa
 def test_a_message_to_a_broker_that_does_not_answer_is_given_up_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     away = Celery("away", set_as_current=False)
     away.config_from_object("django.conf:settings", namespace="CELERY")
-    away.conf.broker_url = "redis://127.0.0.1:1/0"
+    away.conf.update(broker_url="redis://127.0.0.1:1/0")
     monkeypatch.setattr(queueing, "current_app", away)
     began = time.monotonic()
 
@@ -252,7 +256,7 @@ def test_only_a_run_without_a_sign_of_life_for_two_minutes_is_ended_as_failed() 
 
 
 def test_a_job_that_never_reports_still_gives_signs_of_life() -> None:
-    beats: list[datetime] = []
+    beats: list[datetime | None] = []
 
     @job("quiet", title="Quiet")
     def quiet(progress: Progress) -> dict[str, Any]:
@@ -262,6 +266,7 @@ def test_a_job_that_never_reports_still_gives_signs_of_life() -> None:
 
     run_now("quiet", actor=STAFF)
 
+    assert beats[0] is not None
     assert timezone.now() - beats[0] < timedelta(seconds=HEARTBEAT_SECONDS)
 
 
