@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Generator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import django
@@ -30,6 +31,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 else:
     servers.start()
 django.setup()
+# No test collects the static files, and WhiteNoise warns of a folder that is not there.
+Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 # Not left for the workers of pytest-xdist to inherit, in which pytest-django would be too early once more.
 del os.environ["DJANGO_SETTINGS_MODULE"]
 
