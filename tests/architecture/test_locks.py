@@ -15,7 +15,6 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.architecture.sources import PRODUCT, named, python_files, tree_of
 
-
 # A model of another package has no queryset of ours to write its lock in.
 STRANGERS = {"paymentsite/schedule.py": "the rows of django-celery-beat"}
 
