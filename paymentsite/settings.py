@@ -69,6 +69,12 @@ MIDDLEWARE = [
     "axes.middleware.AxesMiddleware",
 ]
 
+# What a webhook passes through; see paymentsite/machines.py.
+MACHINE_MIDDLEWARE = [
+    "kernel.requests.RequestContextMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+]
+
 ROOT_URLCONF = "paymentsite.urls"
 WSGI_APPLICATION = "paymentsite.wsgi.application"
 APPEND_SLASH = True

@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
+from paymentsite.machines import MachineHandler, split_by_path
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "paymentsite.settings")
-application = get_wsgi_application()
+people = get_wsgi_application()
+application = split_by_path(people, MachineHandler())
 
 if settings.ROLE == "web":
     # After Django is set up, and before the server listens: the first request finds everything open and warm.
