@@ -28,7 +28,8 @@ class MachineHandler(WSGIHandler):
         self._view_middleware: list[Any] = []
         self._template_response_middleware: list[Any] = []
         self._exception_middleware: list[Any] = []
-        handler = convert_exception_to_response(self._get_response)
+        # The type stubs leave out BaseHandler._get_response, which every middleware chain of Django ends in.
+        handler = convert_exception_to_response(self._get_response)  # type: ignore[attr-defined]
         for name in reversed(settings.MACHINE_MIDDLEWARE):
             middleware = import_string(name)(handler)
             hooks = [hook for hook in ("process_view", "process_exception") if hasattr(middleware, hook)]

@@ -239,7 +239,9 @@ REST_FRAMEWORK: dict[str, Any] = {
 READ_TIMEOUT_MS = env.integer("READ_TIMEOUT_MS", 5000, minimum=100, maximum=60000)
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "paymentsite",
-    "DESCRIPTION": "Payments received, recorded exactly once: signed webhooks in, reads by API key, health and metrics.",
+    "DESCRIPTION": (
+        "Payments received, recorded exactly once: signed webhooks in, reads by API key, health and metrics."
+    ),
     "VERSION": "1.0.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PUBLIC": True,
