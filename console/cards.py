@@ -79,11 +79,13 @@ def _payments_today(found: Overview) -> Card:
             totals[figure.currency] += figure.amount
     zone = settings.LEDGER_ZONE.key
     return Card(
-        "Payments recorded today",
+        "Recorded today",
         _shown(None if found.recorded is None else number),
         "good" if number else "plain",
         "Recording" if number else "None yet",
-        f"Since midnight in {zone}, by the time of recording." if number else "They are counted from the first one on.",
+        f"Payments since midnight in {zone}, by the time of recording."
+        if number
+        else "Payments are counted here from the first one of the day on.",
         Payment,
         more=tuple(f"{amount:,.2f} {currency}" for currency, amount in sorted(totals.items())),
     )
@@ -240,7 +242,7 @@ def _today(found: Overview, label: str) -> int | None:
 def _waiting(number: int | None) -> tuple[str, str]:
     if number is None:
         return "attention", NOT_READ
-    return ("attention", "Waits for you") if number else ("good", "All is well")
+    return ("attention", "Waits for a decision") if number else ("good", "All is well")
 
 
 def _shown(number: int | None) -> str:

@@ -224,13 +224,13 @@ class ChannelAdmin(RecordAdmin):
 class WebhookReceiptAdmin(RecordAdmin):
     list_display = (
         "received",
-        "channel_slug",
+        "channel",
         "outcome_shown",
         "explanation_shown",
         "reference_number",
         "source_address",
-        "took",
     )
+    list_title = "Webhook requests"
     list_display_links = ("received",)
     list_filter = ("outcome", ChannelSlugFilter)
     ordering = ("-received_at",)
@@ -241,7 +241,7 @@ class WebhookReceiptAdmin(RecordAdmin):
     empty_text = "No request has come yet. Each one appears here the moment it is answered, refused ones too."
     story_empty = "A request has no further story: the answer was given at once."
     fieldsets = (
-        ("Request", {"fields": ("received", "channel_slug", "source_address", "receipt_key", "request_id")}),
+        ("Request", {"fields": ("received", "channel", "source_address", "receipt_key", "request_id")}),
         ("Answer", {"fields": ("outcome_shown", "status_code", "explanation_shown", "next_step", "took")}),
         ("Payment", {"fields": ("reference_number", "payment")}),
         ("Digest of the body", {"classes": ("collapse",), "fields": ("body_digest",)}),
@@ -250,6 +250,10 @@ class WebhookReceiptAdmin(RecordAdmin):
     @display(description="Received")
     def received(self, receipt: WebhookReceipt) -> SafeString | str:
         return moment(receipt.received_at)
+
+    @display(description="Channel")
+    def channel(self, receipt: WebhookReceipt) -> str:
+        return receipt.channel_slug
 
     @display(description="Outcome")
     def outcome_shown(self, receipt: WebhookReceipt) -> SafeString:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -35,6 +36,11 @@ class Comparison:
     headers: Sequence[str]
     rows: Sequence[Row]
     note: SafeString | str = ""
+
+    @property
+    def named_rows(self) -> list[tuple[Row, list[tuple[str, Any]]]]:
+        """Each row with its cells under their headers, which a narrow screen shows beside them."""
+        return [(row, list(zip(self.headers[1:], row.cells, strict=True))) for row in self.rows]
 
 
 def rejection_comparison(rejection: StagingRejection) -> Comparison:
@@ -103,5 +109,7 @@ def _came(label: str, value: Any, sentences: Sequence[str], *, fine: str = "fine
         shown = "(empty)"
     elif isinstance(value, str):
         shown = format_html("<q>{}</q>", value)
+        if label in (LABELS["payment_date"], "Created at"):
+            shown = format_html("{} {}", shown, settings.STAGING_ZONE.key)
     verdict = format_html_join("", "<p>{}</p>", ((badge(sentence, "attention"),) for sentence in sentences))
     return Row(label, (shown, verdict or fine), bool(sentences))

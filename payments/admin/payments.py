@@ -14,14 +14,13 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.enums import ActionVariant
-from unfold.views import ChangeList
 
 from kernel.adminsite import Confirmation, confirmed_action, pretty_json
 from kernel.outbox.models import OutboxEvent
 from payments.admin.display import badge, moment, money, record_address, record_link
 from payments.admin.drilldown import PARAMETER, Choice, DrillDown
 from payments.admin.filters import ChannelFilter
-from payments.admin.records import RecordAdmin, Step
+from payments.admin.records import RecordAdmin, RecordChangeList, Step
 from payments.forms import ManualPaymentForm
 from payments.models import Payment, StagingProcessLog, StagingRejection, WebhookReceipt
 from payments.operations.manual import record_manual_payment
@@ -29,7 +28,7 @@ from payments.operations.recording import ReferenceInConflict
 from payments.states import PaymentSource
 
 
-class PaymentChangeList(ChangeList):
+class PaymentChangeList(RecordChangeList):
     """A list with a drill-down by date that asks the calendar and not the table."""
 
     def get_filters_params(self, params: Any = None) -> Any:
@@ -67,7 +66,7 @@ class PaymentAdmin(RecordAdmin):
         "payment_channel",
         "source",
     )
-    list_display_links = ("reference_number",)
+    list_display_links = ("paid_at", "reference_number")
     list_filter = ("source", ChannelFilter)
     list_before_template = "payments/admin/payments_intro.html"
     search_fields = ("reference_number",)
@@ -89,7 +88,7 @@ class PaymentAdmin(RecordAdmin):
         ("Raw metadata and identifiers", {"classes": ("collapse",), "fields": ("id", "metadata_shown")}),
     )
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RecordChangeList]:
         return PaymentChangeList
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
@@ -128,7 +127,7 @@ class PaymentAdmin(RecordAdmin):
         event = event_of(payment)
         if event is None:
             return badge("No event was found", "attention")
-        if event.published_at is not None and event.queued_at is None:
+        if event.queued_at is None:
             state = badge("Delivered", "good")
         elif event.attempts:
             state = badge(f"Waits, tried {event.attempts} times", "attention")
@@ -137,7 +136,7 @@ class PaymentAdmin(RecordAdmin):
         return SafeString(f"{state} {record_link(OutboxEvent, event.pk, f'Event {event.pk}')}")
 
     def story(self, record: Payment) -> list[Step]:
-        steps = [*super().story(record), Step(record.created_at, "Recorded", f"{record.get_source_display()}".lower())]
+        steps = [*super().story(record), Step(record.created_at, f"Recorded ({record.source})")]
         event = event_of(record)
         if event is not None and event.published_at is not None:
             steps.append(Step(event.published_at, f"Event {event.pk} delivered to {event.topic}"))
@@ -185,8 +184,8 @@ def origin_of(payment: Payment) -> SafeString | str:
     return "A member of staff" if payment.source == PaymentSource.MANUAL else payment.get_source_display()
 
 
-def event_of(payment: Payment) -> OutboxEvent | None:
-    """The event that announced the payment, with its delivery.
+def event_of(payment: Payment) -> Any:
+    """The OutboxEvent that announced the payment, with its delivery; None when there is none.
 
     Events have no index by subject. The recorder gives payment and event ids of the same millisecond, so the event is
     in a narrow range of the unique index of event ids: those of one statement, a batch at the most.

@@ -304,11 +304,7 @@ def correction_of_rejection(rejection: StagingRejection) -> dict[str, Any]:
     return {
         **_fields(raw, default_currency=settings.STAGING_CURRENCY),
         "payment_date": _staged_moment(raw.get("payment_date")),
-        "came": {
-            name: f"Came as: {amount_text(raw[name])}"
-            for name in wrong
-            if raw.get(name) is not None and name != "metadata"
-        },
+        "came": {name: f"Came as: {_as_it_came(raw, name)}" for name in wrong if _has_text(raw, name)},
         "wrong": wrong,
     }
 
@@ -334,6 +330,16 @@ def _fields(raw: Mapping[str, Any], *, default_currency: str) -> dict[str, Any]:
         "currency": raw.get("currency") or default_currency,
         "metadata": metadata_text(raw.get("metadata")),
     }
+
+
+def _has_text(raw: Mapping[str, Any], name: str) -> bool:
+    return raw.get(name) is not None and name != "metadata"
+
+
+def _as_it_came(raw: Mapping[str, Any], name: str) -> str:
+    """The raw text; a moment of the staging table has no zone, so the one in which it is read is added."""
+    text = amount_text(raw[name])
+    return f"{text} ({settings.STAGING_ZONE.key})" if name == "payment_date" else text
 
 
 def _staged_moment(value: Any) -> str:

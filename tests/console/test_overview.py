@@ -56,9 +56,9 @@ def test_the_figures_of_today_count_what_was_recorded_and_what_was_not() -> None
 
     cards = cards_of(signed_in("operator").get("/admin/"))
 
-    assert (cards["Payments recorded today"].value, cards["Payments recorded today"].more) == ("1", ("120.50 CAD",))
+    assert (cards["Recorded today"].value, cards["Recorded today"].more) == ("1", ("120.50 CAD",))
     assert cards["Duplicates today"].value == "1"
-    assert (cards["Open rejections"].value, cards["Open rejections"].word) == ("1", "Waits for you")
+    assert (cards["Open rejections"].value, cards["Open rejections"].word) == ("1", "Waits for a decision")
     assert (cards["Open conflicts"].value, cards["Open conflicts"].kind) == ("1", "attention")
     assert cards["Last staging batch"].value == "4 rows"
     assert (cards["Staging backlog"].value, cards["Staging backlog"].word) == ("0", "Nothing waits")

@@ -63,6 +63,8 @@ class Visit:
         self.outside: list[str] = []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", self._note)
+        # A stylesheet, a picture or a script that is not there.
+        self.page.on("response", lambda answer: self.errors.append(answer.url) if answer.status >= 400 else None)
         self.open("/admin/login/?next=/admin/")
         self.page.fill("[name=username]", "pat")
         self.page.fill("[name=password]", "a-password")
