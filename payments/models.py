@@ -297,7 +297,7 @@ class Channel(models.Model):
         models.CharField(max_length=50), default=list, blank=True, help_text="CIDR ranges; none means from anywhere."
     )
     rate_limit_per_minute = models.PositiveIntegerField(
-        default=6000, validators=[MinValueValidator(1)], help_text="Requests a minute from one address."
+        default=60000, validators=[MinValueValidator(1)], help_text="Requests a minute from one address."
     )
     clock_tolerance_seconds = models.PositiveIntegerField(
         default=300, validators=[MinValueValidator(1), MaxValueValidator(3600)]

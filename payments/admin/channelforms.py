@@ -54,7 +54,7 @@ class ChannelForm(forms.Form):
     )
     rate_limit_per_minute = forms.IntegerField(
         label="Requests a minute from one address",
-        initial=6000,
+        initial=60000,
         help_text="More are answered with 429.",
     )
     clock_tolerance_seconds = forms.IntegerField(

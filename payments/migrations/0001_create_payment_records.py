@@ -128,7 +128,7 @@ class Migration(migrations.Migration):
                 (
                     "rate_limit_per_minute",
                     models.PositiveIntegerField(
-                        default=6000,
+                        default=60000,
                         help_text="Requests a minute from one address.",
                         validators=[django.core.validators.MinValueValidator(1)],
                     ),
