@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -167,17 +167,7 @@ class StagingRejectionAdmin(ReviewAdmin):
         variant=ActionVariant.PRIMARY,
     )
     def correct(self, request: HttpRequest, record: StagingRejection, confirmation: Confirmation) -> str:
-        try:
-            recording = correct_rejection(
-                record.pk,
-                corrected=confirmation.answers["body"],
-                reason=confirmation.reason,
-                actor=confirmation.actor,
-                at=confirmation.at,
-            )
-        except CorrectionInConflict as conflict:
-            raise with_differences(conflict) from conflict
-        return _said(recording)
+        return _corrected(correct_rejection, record, confirmation)
 
     @confirmed_action(
         description="Dismiss with a reason",
@@ -221,7 +211,7 @@ class ReferenceConflictAdmin(ReviewAdmin):
 
     def story(self, record: ReferenceConflict) -> list[Step]:
         seen = Step(record.detected_at, "Seen for the first time")
-        again = [Step(record.last_seen_at, f"Seen for the {record.times_seen}th time")] if record.times_seen > 1 else []
+        again = [Step(record.last_seen_at, f"Seen again, {record.times_seen} times by now")] if record.times_seen > 1 else []
         return [*super().story(record), *again, seen]
 
     @display(description="What differs")
@@ -269,17 +259,7 @@ class ReferenceConflictAdmin(ReviewAdmin):
         variant=ActionVariant.PRIMARY,
     )
     def correct(self, request: HttpRequest, record: ReferenceConflict, confirmation: Confirmation) -> str:
-        try:
-            recording = correct_conflict(
-                record.pk,
-                corrected=confirmation.answers["body"],
-                reason=confirmation.reason,
-                actor=confirmation.actor,
-                at=confirmation.at,
-            )
-        except CorrectionInConflict as conflict:
-            raise with_differences(conflict) from conflict
-        return _said(recording)
+        return _corrected(correct_conflict, record, confirmation)
 
     @confirmed_action(
         description="Dismiss with a reason",
@@ -291,6 +271,20 @@ class ReferenceConflictAdmin(ReviewAdmin):
     def dismiss(self, request: HttpRequest, record: ReferenceConflict, confirmation: Confirmation) -> str:
         dismiss_conflict(record.pk, reason=confirmation.reason, actor=confirmation.actor, at=confirmation.at)
         return "The conflict is dismissed."
+
+
+def _corrected(correct: Callable[..., Recording], record: Review, confirmation: Confirmation) -> str:
+    try:
+        recording = correct(
+            record.pk,
+            corrected=confirmation.answers["body"],
+            reason=confirmation.reason,
+            actor=confirmation.actor,
+            at=confirmation.at,
+        )
+    except CorrectionInConflict as conflict:
+        raise with_differences(conflict) from conflict
+    return _said(recording)
 
 
 def correction_of_rejection(rejection: StagingRejection) -> dict[str, Any]:
