@@ -211,8 +211,10 @@ class ReferenceConflictAdmin(ReviewAdmin):
 
     def story(self, record: ReferenceConflict) -> list[Step]:
         seen = Step(record.detected_at, "Seen for the first time")
-        again = [Step(record.last_seen_at, f"Seen again, {record.times_seen} times by now")] if record.times_seen > 1 else []
-        return [*super().story(record), *again, seen]
+        if record.times_seen == 1:
+            return [*super().story(record), seen]
+        again = Step(record.last_seen_at, f"Seen again, {record.times_seen} times by now")
+        return [*super().story(record), again, seen]
 
     @display(description="What differs")
     def differing(self, conflict: ReferenceConflict) -> SafeString | str:
