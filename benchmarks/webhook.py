@@ -83,8 +83,8 @@ class WebhookBenchmark:
             server_cpu_us=server / self.size.requests * 1e6,
             own_cpu_us=app / self.size.requests * 1e6,
         )
-        percentiles = (outcome.percentile(share) for share in (0.5, 0.95, 0.99))
-        return Measured(run, *percentiles, client_cpu_us=client / self.size.requests * 1e6)
+        p50, p95, p99 = (outcome.percentile(share) for share in (0.5, 0.95, 0.99))
+        return Measured(run, p50, p95, p99, client / self.size.requests * 1e6)
 
     def _send(self, label: str, count: int) -> tuple[Outcome, int]:
         """Every answer is 201 for a new reference and 200 for a repeated one, and nothing else."""
