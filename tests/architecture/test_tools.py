@@ -33,6 +33,9 @@ def test_every_file_is_formatted() -> None:
 
 def test_mypy_agrees_with_every_annotation() -> None:
     done = _run("mypy", "--no-error-summary", ".")
+    if done.returncode != 0:
+        # After a change of files the plugin for Django can lose managers in its cache: only a run without one decides.
+        done = _run("mypy", "--no-error-summary", f"--cache-dir={os.devnull}", ".")
     assert done.returncode == 0, f"Correct the annotations, without a blanket ignore:\n{done.stdout}{done.stderr}"
 
 
