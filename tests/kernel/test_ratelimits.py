@@ -143,3 +143,39 @@ def test_the_memory_earns_back_like_redis() -> None:
 def test_a_limit_that_lets_nobody_through_is_refused(limit: int, window: int) -> None:
     with pytest.raises(ValueError, match="at least one"):
         RateLimit("k", limit, window)
+
+
+def test_a_generous_limit_asks_redis_once_for_a_block(key: str) -> None:
+    limit = RateLimit(key, 6000, 3600)
+    assert limit.block == 10
+    before = redis_client().info("stats")["total_commands_processed"]
+    remaining = [limit.take().remaining for _ in range(30)]
+    after = redis_client().info("stats")["total_commands_processed"]
+    # Three EVALSHA with TIME, GET and SET inside each, and one INFO.
+    assert after - before <= 3 * 4 + 1
+    assert remaining == list(range(5999, 5969, -1))
+
+
+def test_threads_that_draw_blocks_together_get_exactly_the_limit(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ratelimits, "BLOCK_SECONDS", 60.0)
+    allowed: list[bool] = []
+
+    def take() -> None:
+        allowed.extend([RateLimit(key, 1800, 86_400).take().allowed for _ in range(500)])
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(allowed), sum(allowed)) == (2000, 1800)
+
+
+def test_a_block_that_is_a_second_old_is_not_used_any_more(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = RateLimit(key, 6000, 3600)
+    limit.take()
+    monkeypatch.setattr(ratelimits, "BLOCK_SECONDS", 0.0)
+    assert ratelimits._blocks.take_one(key) == 5998
+    later = time.monotonic() + 2
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert ratelimits._blocks.take_one(key) is None
