@@ -7,24 +7,42 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
+from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from accounts import operations
 from accounts.forms import ClientForm, KeyForm, RotationForm
 from accounts.models import ApiClient, ApiKey
 from accounts.operations import IssuedKey
-from kernel.adminsite import Confirmation, ReadOnlyAdmin, confirmed_action
+from kernel.adminsite import Confirmation, ReadOnlyAdmin, badge, confirmed_action, moment_column
 
-KEY_STATES = {"live": "success", "replaced": "warning", "expired": "danger", "revoked": "danger"}
+KEY_STATES = {
+    "live": ("Live", "good"),
+    "replaced": ("Replaced", "attention"),
+    "expired": ("Expired", "bad"),
+    "revoked": ("Revoked", "bad"),
+}
 
 
 @admin.register(ApiClient)
 class ApiClientAdmin(ReadOnlyAdmin):
-    list_display = ["name", "slug", "active", "created_at"]
+    list_display = ["name", "slug", "state", "created"]
+    fields = ["name", "slug", "state", "created", "contact_note"]
+    readonly_fields = ["state", "created"]
     list_filter = ["active"]
     search_fields = ["name", "slug"]
+    intro = (
+        "Outside systems that may read through the API. Each proves itself with keys, which are issued on its page, "
+        "and can be switched off at once."
+    )
+    empty_text = "No outside system may call the API yet. Add a client, then issue a key for it on its page."
+    created = moment_column("created_at", "added")
     actions_list = ["add_client"]
     actions_detail = ["issue_key", "switch_on", "switch_off"]
+
+    @display(description="state", ordering="active")
+    def state(self, client: ApiClient) -> SafeString:
+        return badge("Switched on", "good") if client.active else badge("Switched off", "plain")
 
     @confirmed_action(
         description="Add a client",
@@ -79,11 +97,30 @@ class ApiClientAdmin(ReadOnlyAdmin):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ReadOnlyAdmin):
-    list_display = ["shown_prefix", "client", "shown_scopes", "state", "created_at", "expires_at", "last_used_at"]
+    list_display = ["shown_prefix", "client", "shown_scopes", "state", "created", "expires", "last_used"]
+    fields = [
+        "shown_prefix",
+        "client",
+        "shown_scopes",
+        "state",
+        "created",
+        "expires",
+        "revoked",
+        "last_used",
+        "replaced_by",
+    ]
+    readonly_fields = ["shown_prefix", "shown_scopes", "state", "created", "expires", "revoked", "last_used"]
     list_select_related = ["client"]
     list_filter = ["client"]
     search_fields = ["prefix", "client__name", "client__slug"]
-    exclude = ["secret_sha256"]
+    intro = (
+        "The keys of all API clients. The key itself was shown once, when it was issued; here is only how it begins."
+    )
+    empty_text = "No key yet. Keys are issued on the page of an API client."
+    created = moment_column("created_at", "issued")
+    expires = moment_column("expires_at", "expires")
+    revoked = moment_column("revoked_at", "revoked")
+    last_used = moment_column("last_used_at", "last used")
     actions_row = ["rotate", "revoke"]
     actions_detail = ["rotate", "revoke"]
 
@@ -95,9 +132,9 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     def shown_scopes(self, key: ApiKey) -> str:
         return ", ".join(key.scopes)
 
-    @display(description="state", label=KEY_STATES)
-    def state(self, key: ApiKey) -> str:
-        return key.state(timezone.now())
+    @display(description="state")
+    def state(self, key: ApiKey) -> SafeString:
+        return badge(*KEY_STATES[key.state(timezone.now())])
 
     @confirmed_action(
         description="Rotate",

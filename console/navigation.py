@@ -89,6 +89,7 @@ GROUPS: tuple[tuple[str, tuple[Page, ...]], ...] = (
             Page("Users", "person", "auth_user", "auth.view_user"),
             Page("Groups", "group", "auth_group", "auth.view_group"),
             Page("API clients", "api", "accounts_apiclient", "accounts.view_apiclient"),
+            Page("API keys", "key", "accounts_apikey", "accounts.view_apikey"),
         ),
     ),
 )

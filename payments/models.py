@@ -277,7 +277,7 @@ class Channel(models.Model):
         max_length=100,
         unique=True,
         validators=[RegexValidator(r"^[a-z0-9][a-z0-9-]*$", "Use lower-case letters, digits and hyphens.")],
-        help_text="Part of its address: /api/v1/payments/webhook/<slug>.",
+        help_text="The last part of its address, after /api/v1/payments/webhook/.",
     )
     name = models.CharField(max_length=200)
     is_active = models.BooleanField(default=True)

@@ -84,13 +84,13 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "payment_date_too_old",
         "payment_date",
-        "The payment is too old to be recorded (PAYMENT_MAX_AGE_YEARS).",
+        "The payment is older than the platform accepts. Check the date; the limit is a setting of the platform.",
         "coalesce(payment_date < %(oldest)s::timestamptz, false)",
     ),
     Rule(
         "payment_date_in_future",
         "payment_date",
-        "The payment lies in the future (PAYMENT_MAX_FUTURE_HOURS).",
+        "The payment lies in the future. Check the date and its zone; the limit is a setting of the platform.",
         "coalesce(payment_date > %(newest)s::timestamptz, false)",
     ),
     Rule(

@@ -10,14 +10,16 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
 from django_celery_beat.admin import ClockedScheduleAdmin, CrontabScheduleAdmin, PeriodicTaskAdmin
 from django_celery_beat.admin import PeriodicTaskForm as BeatTaskForm
 from django_celery_beat.admin import TaskSelectWidget as BeatTaskSelectWidget
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
+from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from kernel.adminsite import AuditedAdmin, Confirmation, ReadOnlyAdmin, confirmed_action
+from kernel.adminsite import AuditedAdmin, Confirmation, ReadOnlyAdmin, badge, confirmed_action, moment_column
 from kernel.transactions import unit_of_work
 from paymentsite.schedule import switch_entry
 
@@ -42,7 +44,16 @@ class StaffAdmin(UserAdmin, AuditedAdmin):  # type: ignore[misc]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ["username", "first_name", "last_name", "is_active", "is_staff", "last_login"]
+    list_display = ["username", "first_name", "last_name", "is_active", "is_staff", "login"]
+    # When somebody joined or logged in last is a fact and nothing to type over.
+    fieldsets = (*(UserAdmin.fieldsets or ())[:-1], ("Important dates", {"fields": ("login", "joined")}))
+    readonly_fields = ("login", "joined")
+    login = moment_column("last_login", "last login")
+    joined = moment_column("date_joined", "joined")
+    intro = (
+        "People who may log in. What somebody may see and do comes from their groups; one without a group sees "
+        "nothing. Who leaves is made inactive, not deleted: the audit names them."
+    )
 
     @unit_of_work
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
@@ -52,7 +63,9 @@ class StaffAdmin(UserAdmin, AuditedAdmin):  # type: ignore[misc]
 
 @admin.register(Group)
 class RoleAdmin(GroupAdmin, AuditedAdmin):  # type: ignore[misc]
-    pass
+    intro = (
+        "The roles and what each may do. The five that come with the platform are made the same again by every upgrade."
+    )
 
 
 class TaskSelectWidget(UnfoldAdminSelectWidget, BeatTaskSelectWidget):
@@ -70,10 +83,29 @@ class PeriodicTaskForm(BeatTaskForm):
 class ScheduleEntryAdmin(PeriodicTaskAdmin, AuditedAdmin):
     form = PeriodicTaskForm
     date_hierarchy = None
-    list_display = ["name", "enabled", "scheduler", "last_run_at"]
+    list_display = ["name", "state", "scheduler", "last_run"]
+    readonly_fields = ("last_run", "crontab_translation")
+    list_title = "Schedule"
+    intro = (
+        "What the platform does by itself, and how often. Switch an entry off and on with a reason; its page says what "
+        "it is for and what stands still without it."
+    )
+    empty_text = "Nothing is scheduled. Entries appear here when the platform starts."
+    last_run = moment_column("last_run_at", "last run")
+    fieldsets = tuple(
+        (
+            heading,
+            {**group, "fields": tuple("last_run" if field == "last_run_at" else field for field in group["fields"])},
+        )
+        for heading, group in PeriodicTaskAdmin.fieldsets
+    )
     list_filter = ["enabled"]
     actions = ["switch_on", "switch_off"]
     actions_detail = ["switch_on", "switch_off"]
+
+    @display(description="state", ordering="enabled")
+    def state(self, entry: PeriodicTask) -> SafeString:
+        return badge("Switched on", "good") if entry.enabled else badge("Switched off", "attention")
 
     @confirmed_action(
         description="Switch on",
@@ -113,20 +145,33 @@ class ClockedAdmin(ClockedScheduleAdmin, AuditedAdmin):
 
 @admin.register(AccessAttempt)
 class LoginAttemptAdmin(ReadOnlyAdmin):
-    list_display = ["attempt_time", "username", "ip_address", "failures_since_start"]
+    list_display = ["tried", "username", "ip_address", "failures_since_start"]
+    fields = ["tried", "username", "ip_address", "failures_since_start", "user_agent"]
+    readonly_fields = ["tried"]
+    tried = moment_column("attempt_time", "tried")
+    empty_text = "No wrong password is being counted. Tries appear here until somebody logs in or the lock ends."
     list_filter = ["attempt_time"]
     search_fields = AccessAttemptAdmin.search_fields
 
 
 @admin.register(AccessLog)
 class LoginAdmin(ReadOnlyAdmin):
-    list_display = ["attempt_time", "logout_time", "username", "ip_address"]
+    list_display = ["tried", "logged_out", "username", "ip_address"]
+    fields = ["tried", "logged_out", "username", "ip_address", "user_agent"]
+    readonly_fields = ["tried", "logged_out"]
+    tried = moment_column("attempt_time", "logged in")
+    logged_out = moment_column("logout_time", "logged out")
+    empty_text = "Nobody has logged in yet."
     list_filter = ["attempt_time"]
     search_fields = AccessLogAdmin.search_fields
 
 
 @admin.register(AccessFailureLog)
 class LoginFailureAdmin(ReadOnlyAdmin):
-    list_display = ["attempt_time", "username", "ip_address", "locked_out"]
+    list_display = ["tried", "username", "ip_address", "locked_out"]
+    fields = ["tried", "username", "ip_address", "locked_out", "user_agent"]
+    readonly_fields = ["tried"]
+    tried = moment_column("attempt_time", "tried")
+    empty_text = "No login has failed yet."
     list_filter = ["attempt_time", "locked_out"]
     search_fields = AccessFailureLogAdmin.search_fields

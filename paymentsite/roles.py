@@ -20,6 +20,7 @@ MATRIX = """
     payments.view_paymentreference              x        x         x            x           x
     payments.view_paymentstaging                x        x         x            x           x
     payments.view_stagingprocesslog             x        x         x            x           x
+    payments.view_stagingduplicate              x        x         x            x           x
     payments.view_stagingrejection              x        x         x            x           x
     payments.view_referenceconflict             x        x         x            x           x
     payments.view_channel                       x        x         x            x           x

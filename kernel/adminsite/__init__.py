@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from kernel.adminsite.actions import Confirmation, confirmed_action
-from kernel.adminsite.admins import AuditedAdmin, ConsoleAdmin, ReadOnlyAdmin
+from kernel.adminsite.admins import AuditedAdmin, ConsoleAdmin, ConsoleChangeList, ReadOnlyAdmin
+from kernel.adminsite.columns import moment_column
 from kernel.adminsite.pagination import EstimatedCountPaginator
 from kernel.adminsite.timelines import timeline
-from kernel.display import pretty_json, progress_bar
+from kernel.display import badge, moment, pretty_json, progress_bar
 
 __all__ = [
     "AuditedAdmin",
     "Confirmation",
     "ConsoleAdmin",
+    "ConsoleChangeList",
     "EstimatedCountPaginator",
     "ReadOnlyAdmin",
+    "badge",
     "confirmed_action",
+    "moment",
+    "moment_column",
     "pretty_json",
     "progress_bar",
     "timeline",

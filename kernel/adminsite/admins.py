@@ -4,25 +4,51 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.admin import ShowFacets
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.text import capfirst
 from unfold.admin import ModelAdmin as UnfoldModelAdmin
+from unfold.views import ChangeList
 
 from kernel.adminsite.pagination import EstimatedCountPaginator
 from kernel.audit.actors import Actor
 from kernel.audit.operations import record_entry
 
 
+class ConsoleChangeList(ChangeList):
+    """A list whose count stands at its foot alone, where it says whether it is exact."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        # Otherwise the heading repeats the count, the capped one too, as if it were all there is.
+        self.full_result_count = self.result_count
+
+
 class ConsoleAdmin(UnfoldModelAdmin):
-    """Unfold's admin with our defaults; offers a confirmed action only to those who may use it."""
+    """Unfold's admin with our defaults and explained lists; offers a confirmed action only to those who may use it."""
 
     paginator = EstimatedCountPaginator
     show_full_result_count = False
+    # Counts beside the filters would be exact counts of the whole table, one a choice.
+    show_facets = ShowFacets.NEVER
     list_per_page = 50
     list_filter_submit = True
     list_fullwidth = True
     warn_unsaved_form = True
+    list_before_template = "admin/paymentsite/list_intro.html"
+    # What the list is and what to do with it, and what will appear in it when it is empty.
+    list_title = ""
+    intro = ""
+    empty_text = ""
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ConsoleChangeList]:
+        return ConsoleChangeList
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        title = self.list_title or capfirst(str(self.opts.verbose_name_plural))
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
     def _filter_unfold_actions_by_permissions(
         self, request: HttpRequest, actions: list[Any], object_id: int | str | None = None

@@ -88,11 +88,12 @@ class ConfirmationPage:
         return all(valid) and self._selection_is_the_same()
 
     def response(self, *, refusal: PaymentsiteError | None = None) -> HttpResponse:
-        opts = self.model_admin.opts
         context = {
             **self.model_admin.admin_site.each_context(self.request),
             "title": self.declared.description,
-            "opts": opts,
+            # Not as `opts`: without that, unfold's breadcrumb ends with the title.
+            "model_admin": self.model_admin,
+            "model_opts": self.model_admin.opts,
             "record": self.record,
             "effects": self._effects(),
             "records_shown": self.records[:RECORDS_SHOWN],

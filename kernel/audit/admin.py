@@ -6,24 +6,34 @@ from django.contrib import admin
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from kernel.adminsite import ReadOnlyAdmin, pretty_json
+from kernel.adminsite import ReadOnlyAdmin, moment_column, pretty_json
 from kernel.audit.models import AuditEntry, AuditSeal
 
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    list_display = ["recorded_at", "actor", "actor_kind", "action", "subject", "short_reason"]
+    list_display = ["recorded", "actor", "actor_kind", "action", "subject", "short_reason"]
     list_filter = ["actor_kind"]
     # Each is a column that an index begins with; a search inside texts would read the whole table.
     search_fields = ["=actor", "=action", "=object_id", "=object_type"]
     search_help_text = "The whole name of an actor, action, record type or record id."
     ordering = ["-id"]
+    # A click on a heading would sort the whole table.
+    sortable_by = ()
+    intro = (
+        "Who did what to which record, when and why, the latest first. Nobody can change or delete a line. Open one to "
+        "compare the record before and after."
+    )
+    empty_text = (
+        "Nothing has been done yet. A line appears here with the first decision, change or command of a person."
+    )
     fieldsets = [
-        (None, {"fields": ["recorded_at", "actor", "actor_kind", "user_id", "action", "reason"]}),
+        (None, {"fields": ["recorded", "actor", "actor_kind", "user_id", "action", "reason"]}),
         ("Record", {"fields": ["object_type", "object_id", "object_label", "shown_before", "shown_after"]}),
         ("Where it came from", {"fields": ["request_id", "change_set", "shown_source"]}),
     ]
-    readonly_fields = ["shown_before", "shown_after", "shown_source"]
+    readonly_fields = ["recorded", "shown_before", "shown_after", "shown_source"]
+    recorded = moment_column("recorded_at", "recorded")
 
     @display(description="record")
     def subject(self, entry: AuditEntry) -> str:
@@ -48,12 +58,12 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
 @admin.register(AuditSeal)
 class AuditSealAdmin(ReadOnlyAdmin):
-    list_display = ["sequence", "sealed_at", "source", "entry_count", "short_hash"]
+    list_display = ["sequence", "sealed", "source", "entry_count", "short_hash"]
     list_filter = ["source"]
     ordering = ["-sequence"]
     fields = [
         "sequence",
-        "sealed_at",
+        "sealed",
         "source",
         "entry_count",
         "positions",
@@ -61,7 +71,13 @@ class AuditSealAdmin(ReadOnlyAdmin):
         "whole_hash",
         "whole_previous",
     ]
-    readonly_fields = ["whole_hash", "whole_previous"]
+    readonly_fields = ["sealed", "whole_hash", "whole_previous"]
+    sealed = moment_column("sealed_at", "sealed")
+    intro = (
+        "Each seal fixes a batch of audit entries, and the seal before it: a line that is altered later no longer "
+        "fits. The command verify_audit checks the whole chain."
+    )
+    empty_text = "Nothing is sealed yet. A seal appears here seconds after the first audit entry."
 
     @display(description="hash")
     def short_hash(self, seal: AuditSeal) -> str:

@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
+from kernel.calendar import ledger_zone
 from kernel.errors import Conflict
 from kernel.jobs.querysets import JobRunQuerySet
+from kernel.jobs.registry import title_of
 from kernel.jobs.states import LIVE, JobStatus, may_move
 
 
@@ -78,7 +80,7 @@ class JobRun(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.status})"
+        return f"{title_of(self.name)}, {self.queued_at.astimezone(ledger_zone()):%Y-%m-%d %H:%M %Z}"
 
     def _move_to(self, target: JobStatus, *, at: datetime) -> None:
         """Moves to `target` if the table of moves allows it; the caller holds the row's lock and saves."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.timesince import timesince
 
-from kernel.adminsite import Confirmation, ReadOnlyAdmin, confirmed_action, timeline
+from kernel.adminsite import Confirmation, ReadOnlyAdmin, badge, confirmed_action, moment, moment_column, timeline
+from kernel.display import NOTHING
 from kernel.outbox import operations
 from kernel.outbox.display import indented, masked_key
 from kernel.outbox.forms import PositionsForm
@@ -21,6 +21,11 @@ from kernel.outbox.querysets import EventQuerySet, publications_of
 
 PUBLICATIONS_SHOWN = 20
 ERROR_LETTERS_SHOWN = 80
+
+
+def stacked(state: SafeString, at: datetime | None) -> SafeString:
+    """The state, and below it since when; a delivery from before deliveries were noted has no moment."""
+    return state if at is None else format_html('<div class="ps-stacked">{}<br>{}</div>', state, moment(at))
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -45,21 +50,30 @@ class StateFilter(admin.SimpleListFilter):
 
 @admin.register(OutboxEvent)
 class OutboxEventAdmin(ReadOnlyAdmin):
-    list_display = ("position", "event_type", "subject", "masked", "state", "age", "attempts", "error")
+    list_display = ("position", "event_type", "subject", "masked", "state", "error")
     list_filter = (StateFilter,)
     search_fields = ("=event_id", "=position")
     search_help_text = "Event id or position"
     ordering = ("-position",)
+    # A click on a heading would sort the whole table.
+    sortable_by = ()
+    list_title = "Outbox"
+    intro = (
+        "What other systems are told, the latest first. An event waits here until the broker confirms it. One that "
+        "keeps failing shows its error and is tried again by itself; send one again only when a reader has lost it."
+    )
+    empty_text = "No event yet. Each recorded payment adds one, in the same instant as the payment itself."
+    occurred = moment_column("occurred_at", "occurred")
     fields = (
         ("position", "event_id", "event_type"),
         ("source", "subject", "topic", "masked"),
-        ("occurred_at", "state", "attempts"),
+        ("occurred", "state", "attempts"),
         "error",
         "publications",
         "replays",
         "content",
     )
-    readonly_fields = ("masked", "state", "attempts", "error", "publications", "replays", "content")
+    readonly_fields = ("occurred", "masked", "state", "attempts", "error", "publications", "replays", "content")
     actions_list = ("replay_several",)
     actions_detail = ("replay",)
 
@@ -71,42 +85,32 @@ class OutboxEventAdmin(ReadOnlyAdmin):
         return masked_key(event.key)
 
     @admin.display(description="state")
-    def state(self, event: Any) -> str:
-        if event.queued_at is not None:
-            return f"waiting since {timezone.localtime(event.queued_at):%Y-%m-%d %H:%M:%S}"
-        if event.published_at is not None:
-            return f"delivered at {timezone.localtime(event.published_at):%Y-%m-%d %H:%M:%S}"
-        return "delivered"
-
-    @admin.display(description="age")
-    def age(self, event: OutboxEvent) -> str:
-        return timesince(event.occurred_at)
+    def state(self, event: Any) -> SafeString:
+        if event.queued_at is None:
+            return stacked(badge("Delivered", "good"), event.published_at)
+        if event.attempts:
+            return stacked(badge(f"Waiting, failed {event.attempts}×", "attention"), event.queued_at)
+        return stacked(badge("Waiting", "waiting"), event.queued_at)
 
     @admin.display(description="failed attempts")
     def attempts(self, event: Any) -> int | str:
-        return event.attempts or "-"
+        return event.attempts or NOTHING
 
     @admin.display(description="last error")
     def error(self, event: Any) -> str:
-        text = event.last_error or "-"
+        text = event.last_error or NOTHING
         return text if len(text) <= ERROR_LETTERS_SHOWN else f"{text[:ERROR_LETTERS_SHOWN]}…"
 
     @admin.display(description="deliveries")
     def publications(self, event: OutboxEvent) -> SafeString | str:
         batches = publications_of(event.position)[:PUBLICATIONS_SHOWN]
-        lines = [
-            (f"{timezone.localtime(batch.published_at):%Y-%m-%d %H:%M:%S}", batch.topic, batch.id, batch.events)
-            for batch in batches
-        ]
-        return format_html_join("", "<div>{} to {} in batch {} of {} events</div>", lines) or "-"
+        lines = [(moment(batch.published_at), batch.topic, batch.id, batch.events) for batch in batches]
+        return format_html_join("", "<div>{} to {} in batch {} of {} events</div>", lines) or NOTHING
 
     @admin.display(description="sent again")
     def replays(self, event: OutboxEvent) -> SafeString | str:
-        lines = [
-            (f"{timezone.localtime(entry.recorded_at):%Y-%m-%d %H:%M:%S}", entry.actor, entry.reason)
-            for entry in timeline(event)
-        ]
-        return format_html_join("", "<div>{} by {}: {}</div>", lines) or "-"
+        lines = [(moment(entry.recorded_at), entry.actor, entry.reason) for entry in timeline(event)]
+        return format_html_join("", "<div>{} by {}: {}</div>", lines) or NOTHING
 
     @admin.display(description="body")
     def content(self, event: OutboxEvent) -> SafeString:

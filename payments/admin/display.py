@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,26 +15,22 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from kernel.calendar import ledger_zone
+from kernel.display import NOTHING, SIGNS, badge, length, moment
 
-NOTHING = "–"
-# How a state is marked beside its word, so that it can be told without seeing colours.
-SIGNS = {"good": "✓", "waiting": "•", "attention": "!", "bad": "✕", "plain": ""}
-ZONE_NAME = settings.LEDGER_ZONE.key
-
-
-def moment(at: datetime | None) -> SafeString | str:
-    """An instant in the ledger's zone, with the zone's short name; UTC in its title."""
-    if at is None:
-        return NOTHING
-    local = at.astimezone(ledger_zone())
-    return format_html(
-        '<time class="ps-moment" datetime="{}" title="{} UTC">{} <span class="ps-zone">{}</span></time>',
-        at.isoformat(),
-        at.astimezone().isoformat(sep=" ", timespec="seconds")[:19],
-        f"{local:%Y-%m-%d %H:%M:%S}",
-        f"{local:%Z}",
-    )
+__all__ = [
+    "NOTHING",
+    "SIGNS",
+    "badge",
+    "count",
+    "length",
+    "list_address",
+    "list_link",
+    "moment",
+    "money",
+    "record_address",
+    "record_link",
+    "zoneless",
+]
 
 
 def zoneless(at: datetime | None) -> str:
@@ -51,25 +47,6 @@ def money(amount: Decimal | None, currency: str) -> SafeString | str:
 
 def count(number: int | None) -> SafeString | str:
     return NOTHING if number is None else format_html('<span class="ps-amount">{}</span>', f"{number:,}")
-
-
-def badge(text: str, kind: str) -> SafeString:
-    """A state: its word and a sign. kind is one of SIGNS."""
-    return format_html('<span class="ps-badge ps-{}"><b aria-hidden="true">{}</b>{}</span>', kind, SIGNS[kind], text)
-
-
-def length(elapsed: timedelta | None) -> str:
-    """3.2 s, 4 min 10 s, 2 h 5 min."""
-    if elapsed is None:
-        return NOTHING
-    seconds = elapsed.total_seconds()
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} days"
 
 
 def record_link(kind: type[models.Model], pk: Any, text: str) -> SafeString | str:

@@ -15,12 +15,12 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from kernel.adminsite import Confirmation, confirmed_action, pretty_json
+from kernel.adminsite import Confirmation, ConsoleChangeList, confirmed_action, pretty_json
 from kernel.outbox.models import OutboxEvent
 from payments.admin.display import badge, moment, money, record_address, record_link
 from payments.admin.drilldown import PARAMETER, Choice, DrillDown
 from payments.admin.filters import ChannelFilter
-from payments.admin.records import RecordAdmin, RecordChangeList, Step
+from payments.admin.records import RecordAdmin, Step
 from payments.forms import ManualPaymentForm
 from payments.models import Payment, StagingProcessLog, StagingRejection, WebhookReceipt
 from payments.operations.manual import record_manual_payment
@@ -28,7 +28,7 @@ from payments.operations.recording import ReferenceInConflict
 from payments.states import PaymentSource
 
 
-class PaymentChangeList(RecordChangeList):
+class PaymentChangeList(ConsoleChangeList):
     """A list with a drill-down by date that asks the calendar and not the table."""
 
     def get_filters_params(self, params: Any = None) -> Any:
@@ -88,7 +88,7 @@ class PaymentAdmin(RecordAdmin):
         ("Raw metadata and identifiers", {"classes": ("collapse",), "fields": ("id", "metadata_shown")}),
     )
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RecordChangeList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ConsoleChangeList]:
         return PaymentChangeList
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:

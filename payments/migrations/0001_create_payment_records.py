@@ -78,7 +78,7 @@ class Migration(migrations.Migration):
                 (
                     "slug",
                     models.CharField(
-                        help_text="Part of its address: /api/v1/payments/webhook/<slug>.",
+                        help_text="The last part of its address, after /api/v1/payments/webhook/.",
                         max_length=100,
                         unique=True,
                         validators=[

@@ -195,6 +195,6 @@ def test_every_entry_of_the_sidebar_opens() -> None:
 
     links = [item["link"] for group in groups for item in group["items"]]
 
-    assert len(links) == 15
+    assert len(links) == 16
     for link in links:
         assert client.get(link).status_code == 200, link
