@@ -172,6 +172,7 @@ def test_get_shows_what_the_action_will_do_and_changes_nothing(label: str, name:
 
     page = answer.content.decode()
     assert answer.status_code == 200
+    assert page.split("<h1")[1].split("</h1>")[0].rsplit("chevron_right")[-1].count(declared.description) == 1
     assert "csrfmiddlewaretoken" in page
     assert 'name="confirmed" value="yes"' in page
     assert page.split("data-effect>")[1].split("<")[0].strip()

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import html
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.apps import apps
@@ -13,8 +15,9 @@ from django.urls import reverse
 from accounts.models import ApiClient, ApiKey
 from kernel.adminsite import EstimatedCountPaginator
 from kernel.adminsite.pagination import estimated_rows
-from kernel.audit.models import AuditEntry
+from kernel.audit.models import AuditEntry, AuditSeal
 from kernel.jobs.models import JobRun
+from kernel.outbox.models import OutboxEvent
 
 AT = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 pytestmark = pytest.mark.django_db
@@ -48,6 +51,35 @@ def test_every_list_opens_for_those_who_may_look(label: str) -> None:
     opts = apps.get_model(label)._meta
 
     assert client.get(reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")).status_code == 200
+
+
+@pytest.mark.parametrize("model", [ApiClient, ApiKey, AuditEntry, AuditSeal, JobRun, OutboxEvent])
+def test_an_empty_list_says_what_it_is_and_what_will_appear_in_it(model: type[models.Model]) -> None:
+    client = Client()
+    client.force_login(User.objects.create(username="root", is_staff=True, is_superuser=True))
+    shown: Any = admin.site._registry[model]
+
+    page = html.unescape(
+        client.get(reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")).content.decode()
+    )
+
+    assert len(shown.intro) > 40
+    assert shown.intro in page
+    assert len(shown.empty_text) > 15
+    assert shown.empty_text in page
+
+
+def test_a_run_that_has_ended_cannot_be_cancelled_from_its_page() -> None:
+    client = Client()
+    client.force_login(User.objects.create(username="root", is_staff=True, is_superuser=True))
+    queue_runs(1)
+    run = JobRun.objects.get()
+    action = reverse("admin:jobs_jobrun_cancel", args=[run.pk])
+    page = reverse("admin:jobs_jobrun_change", args=[run.pk])
+
+    assert action in client.get(page).content.decode()
+    JobRun.objects.update(status="succeeded")
+    assert action not in client.get(page).content.decode()
 
 
 def test_a_change_by_form_is_audited_without_its_values() -> None:

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from kernel.audit.actors import Actor
 from kernel.audit.models import AuditEntry
+from kernel.calendar import ledger_zone
 from kernel.errors import Refused
 from kernel.jobs import operations, queueing
 from kernel.jobs.models import IllegalJobMove, JobRun
@@ -305,6 +306,15 @@ def test_a_status_moves_only_as_the_table_says(current: JobStatus, target: JobSt
         with pytest.raises(IllegalJobMove, match=str(run.pk)):
             run._move_to(target, at=AT)
         assert run.status == current
+
+
+def test_a_run_is_named_by_the_title_of_its_job_and_by_when_it_was_asked_for() -> None:
+    declare_count()
+    at = datetime(2026, 3, 2, 18, 0, tzinfo=UTC).astimezone(ledger_zone())
+
+    assert str(JobRun(name="count", queued_at=at)) == f"Count, {at:%Y-%m-%d %H:%M %Z}"
+    # A run of an earlier version, whose job is gone since.
+    assert str(JobRun(name="gone", queued_at=at)) == f"gone, {at:%Y-%m-%d %H:%M %Z}"
 
 
 def test_live_and_final_statuses_are_all_statuses() -> None:
