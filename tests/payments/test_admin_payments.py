@@ -13,9 +13,10 @@ from django.urls import reverse
 
 from kernel.audit.models import AuditEntry
 from kernel.outbox.models import OutboxEvent
+from kernel.periods import Month
 from payments.admin import PaymentAdmin
 from payments.models import Payment
-from payments.partitioning import ensure_partitions_ahead, known_months
+from payments.partitioning import ensure_partitions_ahead, ensure_partitions_for, known_months
 from payments.states import PaymentSource
 from tests.console.people import signed_in
 from tests.payments.recorded import AT, record
@@ -93,6 +94,13 @@ def test_the_drill_down_keeps_to_the_ledgers_day(operator: Client) -> None:
     assert references_on(operator.get(LIST, {"paid": "2026-11-03"})) == ["THIRD"]
     assert sorted(references_on(operator.get(LIST, {"paid": "2026-11"}))) == ["SECOND", "THIRD"]
     assert references_on(operator.get(LIST, {"paid": "2026-10"})) == []
+
+
+def test_a_month_that_another_process_made_is_offered_at_once(operator: Client) -> None:
+    known_months.refresh()
+    ensure_partitions_for([Month.parse("2026_03")])
+
+    assert "March 2026" in operator.get(LIST).content.decode()
 
 
 @pytest.mark.parametrize("paid", ["2026-13", "2026-02-30", "yesterday", "2026-1"])
