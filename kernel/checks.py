@@ -24,20 +24,23 @@ def zones_agree(
     Staged moments are read with PostgreSQL's rules, business dates with ours; where they differ, a payment near
     midnight could be counted on two days. Runs with `migrate` and `check --database default`.
     """
-    zones = {settings.LEDGER_ZONE, settings.STAGING_ZONE}
     now = datetime.now(UTC)
     moments = [now + timedelta(days=days) for days in PROBE_DAYS]
-    return [
-        Warning(
-            f"PostgreSQL and this program disagree about {zone.key} on {moment:%Y-%m-%d}.",
-            hint="Update the time zone data of the PostgreSQL server, or of the lock if the server's is the newer one.",
-            id="kernel.W001",
-        )
-        for alias in databases or ()
-        for zone in sorted(zones, key=lambda zone: zone.key)
-        for moment in moments
-        if _in_postgresql(alias, zone, moment) != moment.astimezone(zone).replace(tzinfo=None)
-    ]
+    found: list[CheckMessage] = []
+    for alias in databases or ():
+        for zone in sorted({settings.LEDGER_ZONE, settings.STAGING_ZONE}, key=lambda zone: zone.key):
+            differing = [
+                at for at in moments if _in_postgresql(alias, zone, at) != at.astimezone(zone).replace(tzinfo=None)
+            ]
+            if differing:
+                found.append(
+                    Warning(
+                        f"PostgreSQL and this program disagree about {zone.key}, as on {differing[0]:%Y-%m-%d}.",
+                        hint="Update the time zone data of whichever has the older rules: the server, or the lock.",
+                        id="kernel.W001",
+                    )
+                )
+    return found
 
 
 def _in_postgresql(alias: str, zone: ZoneInfo, moment: datetime) -> datetime:

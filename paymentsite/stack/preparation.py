@@ -14,6 +14,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from kernel.checks import zones_agree
 from paymentsite.stack.folders import StateFolder
 
 STAFF_USERNAME = "admin"
@@ -23,6 +24,7 @@ STATIC_STAMP = ".collected"
 def prepare(state: StateFolder, *, say: Callable[[str], None]) -> None:
     """Everything between "the servers answer" and "the programs can start"; `say` takes a line per step."""
     migrate(state, say=say)
+    tell_of_zones(say=say)
     call_command("partitions", verbosity=0)
     call_command("sync_roles", verbosity=0)
     call_command("install_schedule", verbosity=0)
@@ -41,6 +43,12 @@ def migrate(state: StateFolder, *, say: Callable[[str], None]) -> None:
         state.demo_wanted_file.touch()
     say(f"Migrating the database ({len(waiting)} migrations)")
     call_command("migrate", interactive=False, verbosity=0)
+
+
+def tell_of_zones(*, say: Callable[[str], None]) -> None:
+    """Says when PostgreSQL's zone rules are not ours. `migrate` inside a program skips the checks that would."""
+    for warning in zones_agree(None, databases=["default"]):
+        say(f"Warning: {warning.msg} {warning.hint}")
 
 
 def make_staff_user(state: StateFolder) -> None:

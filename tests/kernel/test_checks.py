@@ -26,7 +26,7 @@ def test_a_zone_whose_rules_differ_is_named_with_the_day(settings: Settings, mon
 
     found = checks.zones_agree(None, databases=["default"])
 
-    assert [message.id for message in found] == ["kernel.W001"] * len(checks.PROBE_DAYS)
+    assert [message.id for message in found] == ["kernel.W001"]
     assert "Asia/Tokyo" in found[0].msg
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -48,5 +49,10 @@ class Command(BaseCommand):
         sys.exit(exit_code)
 
     def say(self, line: str) -> None:
-        self.stdout.write(line)
-        self.stdout.flush()
+        try:
+            self.stdout.write(line)
+            self.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read our lines is gone. The programs go on, and a stop must still go its way; the interpreter's
+            # own flush at the end needs a place to write to, too.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
