@@ -123,6 +123,9 @@ def database_settings() -> dict[str, Any]:
             "max_size": max(DB_POOL_MIN, DB_POOL_MAX),
             # Half of a webhook's time at the most goes by in the queue for a connection.
             "timeout": WEBHOOK_TIMEOUT_MS / 2000,
+            # Attempts grow further and further apart; given up early, the next request begins anew with a quick one.
+            # Otherwise a database that was away for minutes would be missed for a minute more after its return.
+            "reconnect_timeout": 5,
         }
         # Set with the connection, so that it costs a webhook no round trip. A page of the console that takes as long is
         # broken too; wide searches set their own limit (kernel/reading.py), and long work belongs to the workers.
@@ -261,6 +264,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
+# Without results there are none to clean up; otherwise Celery puts a job for it among ours.
+CELERY_RESULT_EXPIRES = None
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_TRANSPORT_OPTIONS = {"max_retries": 0, "socket_connect_timeout": 1}

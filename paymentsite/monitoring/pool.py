@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 from django.db import connection
 from prometheus_client import Gauge
@@ -41,6 +42,25 @@ def sample_pool() -> bool:
     return True
 
 
+def replace_lost_connections(known_lost: int) -> int:
+    """Looks at every idle connection when more were lost than known; gives how many are lost by now.
+
+    After PostgreSQL was away, all that the pool holds are dead, and each would cost the request that gets it an error.
+    The first such error tells us, and the rest are replaced at once.
+    """
+    pool = getattr(connection, "pool", None)
+    if pool is None or _lost(pool) <= known_lost:
+        return known_lost
+    pool.check()
+    return _lost(pool)
+
+
+def _lost(pool: Any) -> int:
+    """Connections that requests gave back broken, and those that the pool itself found broken."""
+    figures = pool.get_stats()
+    return int(figures.get("returns_bad", 0) + figures.get("connections_lost", 0))
+
+
 def keep_sampling_pool() -> threading.Thread:
     """Samples every two seconds from a thread that ends with the process: others can read the gauges, not the pool."""
     thread = threading.Thread(target=_sample_for_ever, name="pool-sampler", daemon=True)
@@ -49,5 +69,7 @@ def keep_sampling_pool() -> threading.Thread:
 
 
 def _sample_for_ever() -> None:
+    known_lost = 0
     while sample_pool():
+        known_lost = replace_lost_connections(known_lost)
         time.sleep(SAMPLE_SECONDS)
