@@ -8,6 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -37,6 +38,7 @@ BROKEN_ROW = (DataError, IntegrityError)
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
 BOTTOM = -(2**63)
+SCHEDULE_LOCK = 7_310_002
 
 staged_rows = Counter("paymentsite_staged_rows", "Staged rows by what became of them", ["outcome"])
 batch_seconds = Histogram(
@@ -85,6 +87,26 @@ class Pace:
     workers: int = 1
     until_empty: bool = True
     max_retries: int = 3
+
+
+@contextmanager
+def sole_scheduled_run() -> Iterator[bool]:
+    """True for the one scheduled run at a time, False while another is at work.
+
+    A backlog that takes longer than the interval would otherwise gather run upon run until no worker is left for
+    anything else. The lock is the database session's, so that it ends with a process that was killed. Runs that a
+    person asks for do not ask here: several at once are safe.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_try_advisory_lock(%s)", [SCHEDULE_LOCK])
+        is_sole = bool(cursor.fetchone()[0])
+    try:
+        yield is_sole
+    finally:
+        if is_sole:
+            # A session that was lost has given the lock back already.
+            with suppress(OperationalError, InterfaceError), connection.cursor() as cursor:
+                cursor.execute("select pg_advisory_unlock(%s)", [SCHEDULE_LOCK])
 
 
 def ingest(pace: Pace, *, on_progress: Callable[[IngestionTotals], None] = lambda _: None) -> IngestionTotals:

@@ -9,10 +9,10 @@ from django.conf import settings
 from django.utils import timezone
 
 from kernel.audit.actors import Actor
-from kernel.jobs.operations import AlreadyRunning, run_now
+from kernel.jobs.operations import run_now
 from kernel.jobs.progress import Progress
 from kernel.jobs.registry import job
-from payments.ingestion import IngestionTotals, Pace, ingest
+from payments.ingestion import BOTTOM, IngestionTotals, Pace, ingest, sole_scheduled_run
 from payments.operations.staging import count_unprocessed, unprocessed_ids
 from payments.operations.staging_table import staging_table_exists
 from payments.partitioning import ensure_partitions_ahead
@@ -36,12 +36,10 @@ def ingest_staged_rows(
 
 @shared_task(name="payments.tasks.ingest_staging", ignore_result=True)
 def ingest_staging() -> None:
-    """The scheduled tick: a run is only begun, and only shown in the job list, when there is something to take in."""
-    if staging_table_exists() and unprocessed_ids(batch_size=1, after_id=-(2**63)):
-        try:
+    """The scheduled tick: a run begins when something waits and no earlier tick is still at it."""
+    with sole_scheduled_run() as is_sole:
+        if is_sole and staging_table_exists() and unprocessed_ids(batch_size=1, after_id=BOTTOM):
             run_now("ingest_staging", actor=Actor.system("staging schedule"))
-        except AlreadyRunning:
-            return
 
 
 @shared_task(name="payments.tasks.ensure_partitions", ignore_result=True)

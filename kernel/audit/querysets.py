@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
-from uuid import UUID
 
 from django.db import models
 
@@ -18,10 +17,6 @@ class AuditEntryQuerySet(models.QuerySet["AuditEntry"]):
         """Entries about one record, newest first. A subject is a saved record, or (object type, object id)."""
         object_type, object_id = identify(subject)
         return self.filter(object_type=object_type, object_id=object_id).order_by("-id")
-
-    def of_change_set(self, change_set: UUID) -> Self:
-        """Everything that was done under one change set, in the order in which it was done."""
-        return self.filter(change_set=change_set).order_by("id")
 
 
 def identify(subject: Subject) -> tuple[str, str]:

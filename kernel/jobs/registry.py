@@ -68,7 +68,3 @@ def find_job(name: str) -> Job:
 def title_of(name: str) -> str:
     """The job's title; its name when it belonged to an earlier version and is gone since."""
     return _jobs[name].title if name in _jobs else name
-
-
-def all_jobs() -> tuple[Job, ...]:
-    return tuple(sorted(_jobs.values(), key=lambda declared: declared.name))

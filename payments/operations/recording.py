@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -63,7 +63,6 @@ class ReceiptFacts:
     source_address: str | None = None
     request_id: str = ""
     elapsed_ms: float = 0.0
-    receipt_id: UUID | None = field(default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +85,9 @@ def record_notice(
     reference was claimed and released by others three times in a row.
     """
     ensure_known([month_of(notice.payment_date)])
-    batch_id = uuid7(at) if receipt is None else receipt.receipt_id or uuid7(at)
-    return _record(_values(notice, Origin(source, batch_id), at=at, receipt=receipt))
+    # The receipt is written under this id, and the payment names it as what brought it.
+    receipt_id = uuid7(at) if receipt else None
+    return _record(_values(notice, Origin(source, receipt_id), at=at, receipt=receipt))
 
 
 @inside_unit_of_work

@@ -53,7 +53,9 @@ in_conflict as (
     )
     -- Of twins inside one batch only the first is kept: an upsert may not touch the same row twice.
     select distinct on (reference_number, content_digest)
-        reference_number, known_payment_id, known_payment_date, %(source)s::text, payment_channel, %(batch_id)s::uuid,
+        reference_number, known_payment_id, known_payment_date, %(source)s::text, payment_channel,
+        -- Only a staged row belongs to a batch; a webhook's conflict is in the receipts, under its reference.
+        case when {staging_id} is not null then %(batch_id)s::uuid end,
         {staging_id}, difference,
         jsonb_build_object(
             'reference_number', reference_number, 'loan_account_number', loan_account_number, 'cif', cif,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime
 
 import pytest
@@ -13,6 +14,7 @@ from pytest_django import Settings
 from kernel.jobs.models import JobRun
 from kernel.periods import Month
 from payments import recorder
+from payments.ingestion import sole_scheduled_run
 from payments.operations.staging_table import create_staging_table
 from payments.partitioning import PAYMENT_PARTITIONS
 from payments.tasks import ensure_partitions, ingest_staging
@@ -78,6 +80,32 @@ def test_the_scheduled_tick_begins_a_run_only_when_rows_wait() -> None:
 
     assert JobRun.objects.get().requested_by == "staging schedule"
     assert count("payments") == 1
+
+
+def test_a_tick_that_finds_an_earlier_one_at_work_begins_no_run() -> None:
+    stage(a_row())
+    at_work, finished = threading.Event(), threading.Event()
+
+    def earlier_tick() -> None:
+        try:
+            with sole_scheduled_run() as is_sole:
+                assert is_sole
+                at_work.set()
+                finished.wait(10)
+        finally:
+            connection.close()
+
+    earlier = threading.Thread(target=earlier_tick)
+    earlier.start()
+    assert at_work.wait(10)
+    ingest_staging()
+    assert JobRun.objects.count() == count("payments") == 0
+
+    finished.set()
+    earlier.join()
+    ingest_staging()
+
+    assert JobRun.objects.count() == count("payments") == 1
 
 
 def test_partitions_are_made_ahead_by_command_and_by_task() -> None:

@@ -76,7 +76,8 @@ def test_other_content_under_a_known_reference_is_a_conflict_and_the_first_recor
     assert (second.outcome, second.payment_id) == (Outcome.CONFLICT, first.payment_id)
     assert second.difference == ({"field": "amount", "recorded": "10.50", "received": "11.00"},)
     assert Payment.objects.get().amount == Decimal("10.50")
-    assert ReferenceConflict.objects.get().source == "webhook"
+    conflict = ReferenceConflict.objects.get()
+    assert (conflict.source, conflict.staging_id, conflict.batch_id) == ("webhook", None, None)
     assert count("outbox_event") == 1
 
 

@@ -147,6 +147,7 @@ def test_a_known_reference_with_other_content_is_a_conflict_that_names_the_field
     conflict = ReferenceConflict.objects.get()
     assert conflict.difference == [{"field": field, "recorded": recorded, "received": received}]
     assert (conflict.staging_id, conflict.status, conflict.times_seen) == (2, "open", 1)
+    assert conflict.batch_id == chunk.batch_id
     assert count("payments") == count("outbox_event") == 1
 
 
