@@ -73,6 +73,40 @@ class PaymentReference(models.Model):
         return self.reference_number
 
 
+class PreviousReference(models.Model):
+    """The gate's generation before the current one: read only, probed by the recorder, and dropped whole."""
+
+    reference_number = models.CharField(max_length=255, primary_key=True)
+    payment_id = models.UUIDField()
+    payment_date = models.DateTimeField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "payment_references_previous"
+
+    def __str__(self) -> str:
+        return self.reference_number
+
+
+class ReferenceHistory(models.Model):
+    """A reference that was pruned from the gate, kept for good: it is still a duplicate, whatever became of its payment.
+
+    content_digest tells a repetition from a conflict also when the payment itself lies in an archive.
+    """
+
+    reference_number = models.CharField(max_length=255, primary_key=True)
+    payment_id = models.UUIDField()
+    payment_date = models.DateTimeField()
+    created_at = models.DateTimeField(help_text="When the reference was claimed.")
+    content_digest = models.CharField(max_length=32)
+
+    class Meta:
+        db_table = "payment_references_history"
+
+    def __str__(self) -> str:
+        return self.reference_number
+
+
 class PaymentStaging(models.Model):
     """A row that the outside ETL staged. The table is the ETL's: we write processed and processed_at, nothing else."""
 
