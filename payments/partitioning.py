@@ -21,6 +21,7 @@ class KnownMonths:
 
     def __init__(self) -> None:
         self._months: frozenset[Month] = frozenset()
+        self._ranges = "{}"
         self._lock = threading.Lock()
 
     def first_days(self) -> list[date]:
@@ -28,12 +29,22 @@ class KnownMonths:
             self.refresh()
         return sorted(month.first_on for month in self._months)
 
+    def ranges(self) -> str:
+        """The moments that have a partition, as a tstzmultirange in PostgreSQL's spelling."""
+        if not self._months:
+            self.refresh()
+        return self._ranges
+
     def includes(self, month: Month) -> bool:
         return month in self._months
 
     def refresh(self) -> None:
         with self._lock:
-            self._months = frozenset(PAYMENT_PARTITIONS.months())
+            months = PAYMENT_PARTITIONS.months()
+            bounds = (month.bounds() for month in months)
+            ranges = (f"[{bound.start_at:%Y%m%dT%H%M%SZ},{bound.end_at:%Y%m%dT%H%M%SZ})" for bound in bounds)
+            self._ranges = "{" + ",".join(ranges) + "}"
+            self._months = frozenset(months)
 
 
 known_months = KnownMonths()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import secrets
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -45,10 +45,10 @@ def record_staged_rows_sql(batch_size: int | None) -> str:
             selection=f"{selection} order by staged.id{limit} for update skip locked",
         ),
         acceptable=ACCEPTABLE_SQL,
-        reasons=REASONS_SQL,
+        source_batch_id="%(batch_id)s::uuid",
         source_row_id="row_id",
         payment_fields=_text("event_payment_fields"),
-        settlement=_text("settle_staged_rows").format(staging_table=staging_table()),
+        settlement=_text("settle_staged_rows").format(staging_table=staging_table(), reasons=REASONS_SQL),
     )
 
 
@@ -59,6 +59,7 @@ def settle_staged_rows_sql() -> str:
         incoming=_text("rows_from_staging").format(
             staging_table=staging_table(), selection="where staged.id = any (%(row_ids)s::bigint[])"
         ),
+        content_digest=_text("content_digest"),
         staging_id="row_id",
         settlement=_text("settle_known_staged_rows"),
     )
@@ -70,7 +71,7 @@ def record_notices_sql() -> str:
     return _text("record_payments").format(
         incoming=_text("rows_from_notice"),
         acceptable="true",
-        reasons="null::text[]",
+        source_batch_id="%(batch_id)s::uuid",
         source_row_id="%(source_row_id)s::bigint",
         payment_fields=_text("event_payment_fields"),
         settlement=_text("settle_notice"),
@@ -82,24 +83,33 @@ def settle_notices_sql() -> str:
     """Says for notices whose references were known whether they are the same payment, and keeps the conflicts."""
     return _text("settle_known_references").format(
         incoming=_text("rows_from_notice"),
+        content_digest=_text("content_digest"),
         staging_id="%(source_row_id)s::bigint",
         settlement=_text("settle_known_notices"),
     )
 
 
-def parameters(*, source: PaymentSource, batch_id: Any, months: Sequence[Any], at: datetime) -> dict[str, Any]:
-    """What every recording statement needs, whatever its rows come from."""
+def parameters(*, source: PaymentSource, batch_id: Any, months: str, at: datetime) -> dict[str, Any]:
+    """What every recording statement needs, whatever its rows come from; months is a tstzmultirange as text."""
     return {
         "at": at,
-        "at_hex": f"{int(at.timestamp() * 1000):012x}",
         "source": source.value,
         "batch_id": batch_id,
-        # As PostgreSQL writes an array, because psycopg takes longer over a list than the statement over its rows.
-        "months": "{" + ",".join(map(str, months)) + "}",
+        "months": months,
         "event_source": EVENT_SOURCE,
         "topic": settings.KAFKA_TOPIC,
         "ledger_currency": settings.LEDGER_CURRENCY,
     }
+
+
+def id_prefix(at: datetime) -> str:
+    """The first 22 hexadecimal digits of a batch's payment ids (UUID version 7, RFC 9562): milliseconds, then chance.
+
+    Each row adds ten digits of its own number, so that ids in a batch follow the order of its rows, which fills the
+    indexes from one end, and cost no random number each.
+    """
+    chance = secrets.randbits(32)
+    return f"{int(at.timestamp() * 1000):012x}7{chance & 0xFFF:03x}{8 | chance >> 12 & 3:x}{chance >> 14 & 0xFFFFF:05x}"
 
 
 def notice_values(notice: PaymentNotice) -> dict[str, Any]:

@@ -127,7 +127,12 @@ RULE_BY_CODE = {rule.code: rule for rule in RULES}
 
 _IN_SQL = tuple(rule for rule in RULES if rule.is_broken_sql != "false")
 
-ACCEPTABLE_SQL = "not (" + "\n            or ".join(f"({rule.is_broken_sql})" for rule in _IN_SQL) + ")"
+_TEXTS = ("reference_number", "loan_account_number", "cif")
+# One search for invisible characters in all three texts; a text that is null is refused as missing.
+_ANY_INVISIBLE = f"coalesce(({' || '.join(_TEXTS)}) ~ '{INVISIBLE}', false)"
+_BROKEN_SQL = [rule.is_broken_sql for rule in _IN_SQL if not rule.code.endswith("_invisible_character")]
+
+ACCEPTABLE_SQL = "not (" + "\n            or ".join(f"({sql})" for sql in [*_BROKEN_SQL, _ANY_INVISIBLE]) + ")"
 REASONS_SQL = (
     "array_remove(array["
     + ", ".join(f"case when {rule.is_broken_sql} then '{rule.code}' end" for rule in _IN_SQL)

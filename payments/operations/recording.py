@@ -122,8 +122,9 @@ def _record(values: dict[str, Any]) -> Recording:
 
 def _values(notice: PaymentNotice, origin: Origin, *, at: datetime, receipt: ReceiptFacts | None) -> dict[str, Any]:
     return {
-        **parameters(source=origin.source, batch_id=origin.batch_id, months=known_months.first_days(), at=at),
+        **parameters(source=origin.source, batch_id=origin.batch_id, months=known_months.ranges(), at=at),
         **notice_values(notice),
+        "payment_id": uuid7(at),
         "source_row_id": origin.row_id,
         "channel_slug": receipt.channel_slug if receipt else None,
         "receipt_key": receipt.receipt_key if receipt else None,

@@ -20,7 +20,7 @@ from kernel.uuids import uuid7
 from payments.limits import notice_limits
 from payments.models import StagingProcessLog, StagingRejection
 from payments.partitioning import known_months
-from payments.recorder import parameters, record_staged_rows_sql, settle_staged_rows_sql, staging_table
+from payments.recorder import id_prefix, parameters, record_staged_rows_sql, settle_staged_rows_sql, staging_table
 from payments.states import BatchStatus, PaymentSource
 
 # A staging table that was just loaded has no statistics, and the planner then reads and sorts all that is left of it
@@ -141,8 +141,9 @@ def _record(statement: str, selection: Mapping[str, Any], *, attempt: int, at: d
     limits = notice_limits(at)
     batch_id = uuid7(at)
     values = {
-        **parameters(source=PaymentSource.STAGING, batch_id=batch_id, months=known_months.first_days(), at=at),
+        **parameters(source=PaymentSource.STAGING, batch_id=batch_id, months=known_months.ranges(), at=at),
         **selection,
+        "id_prefix": id_prefix(at),
         "currency": settings.STAGING_CURRENCY,
         "currency_exponent": min(CURRENCY_EXPONENTS[settings.STAGING_CURRENCY], 2),
         "zone": settings.STAGING_ZONE.key,

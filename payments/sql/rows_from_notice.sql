@@ -1,6 +1,7 @@
     -- One notice that a door has already validated, as an incoming row. Plain values: arrays of one would be dear to send.
     select
         1::bigint                            as row_id,
+        %(payment_id)s::uuid                 as payment_id,
         %(reference_number)s::text           as reference_number,
         %(loan_account_number)s::text        as loan_account_number,
         %(cif)s::text                        as cif,

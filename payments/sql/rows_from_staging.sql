@@ -3,7 +3,14 @@
     -- be padded, and `processed` may be null.
     select
         staged.id                                                                 as row_id,
-        normalize(btrim(staged.reference_number, E' \t\r\n'), nfc)                as reference_number,
+        -- A version 7 UUID (RFC 9562): the batch's milliseconds and random bits, then 40 bits of the row's own number.
+        (%(id_prefix)s::text || lpad(to_hex(staged.id & 1099511627775), 10, '0'))::uuid as payment_id,
+        -- ASCII is in every normal form, and to see that is cheaper than to normalise.
+        case
+            when octet_length(staged.reference_number) = char_length(staged.reference_number)
+                then btrim(staged.reference_number, E' \t\r\n')
+            else normalize(btrim(staged.reference_number, E' \t\r\n'), nfc)
+        end                                                                       as reference_number,
         btrim(staged.loan_account_number, E' \t\r\n')                             as loan_account_number,
         btrim(staged.cif, E' \t\r\n')                                             as cif,
         staged.amount                                                             as amount,

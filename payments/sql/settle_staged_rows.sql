@@ -8,20 +8,19 @@ marked as (
 ),
 rejected as (
     insert into staging_rejection (batch_id, staging_id, reference_number, reasons, raw, rejected_at)
-    select %(batch_id)s::uuid, staged.id, coalesce(staged.reference_number, ''), batch.reasons, to_jsonb(staged),
+    select %(batch_id)s::uuid, staged.id, coalesce(staged.reference_number, ''), refused.reasons, to_jsonb(staged),
            %(at)s::timestamptz
-    from batch
-    join {staging_table} staged on staged.id = batch.row_id
-    where batch.reasons is not null
+    from (select row_id, {reasons} as reasons from batch where not acceptable) refused
+    join {staging_table} staged on staged.id = refused.row_id
 )
 select
     count(*)                                                                       as total,
     min(row_id)                                                                    as first_id,
     max(row_id)                                                                    as last_id,
     (select count(*) from claimed)                                                 as recorded,
-    count(*) filter (where reasons is not null)                                    as rejected,
+    count(*) filter (where not acceptable)                                         as rejected,
     array_agg(distinct date_trunc('month', payment_date at time zone 'UTC')::date)
-        filter (where reasons is null and not has_partition)                       as months_without_partition,
-    array_agg(row_id) filter (where recordable and claimed.payment_id is null)     as known_row_ids
+        filter (where acceptable and not has_partition)                            as months_without_partition,
+    array_agg(row_id) filter (where acceptable and has_partition and claimed.payment_id is null) as known_row_ids
 from batch
 left join claimed using (payment_id)

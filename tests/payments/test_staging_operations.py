@@ -17,7 +17,7 @@ from pytest_django import Settings
 
 from payments.models import Payment, PaymentStaging, ReferenceConflict, StagingProcessLog, StagingRejection
 from payments.operations.staging import Chunk, PartitionMissing, record_chunk
-from payments.recorder import parameters, record_staged_rows_sql
+from payments.recorder import id_prefix, parameters, record_staged_rows_sql
 from payments.states import PaymentSource
 from tests.payments.staged import AT, a_row, count, everything_counted, prepare_staging, stage, stage_many
 
@@ -273,7 +273,8 @@ def test_nothing_staged_is_no_batch() -> None:
 
 def test_the_plan_joins_no_batch_by_nested_loop() -> None:
     stage_many(5000)
-    values = parameters(source=PaymentSource.STAGING, batch_id=None, months=[], at=AT) | {
+    values = parameters(source=PaymentSource.STAGING, batch_id=None, months="{}", at=AT) | {
+        "id_prefix": id_prefix(AT),
         "after_id": 0,
         "currency": "CAD",
         "currency_exponent": 2,
