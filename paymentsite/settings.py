@@ -53,6 +53,7 @@ INSTALLED_APPS = [
     "kernel.audit",
     "kernel.outbox",
     "kernel.jobs",
+    "kernel.invariants",
 ]
 
 MIDDLEWARE = [
