@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "kernel.outbox",
     "kernel.jobs",
     "kernel.invariants",
+    "kernel.measurements",
 ]
 
 MIDDLEWARE = [
@@ -191,6 +192,9 @@ ENABLE_METRICS = env.boolean("ENABLE_METRICS", default=True)
 METRICS_PORT = env.integer("METRICS_PORT", 0, minimum=0, maximum=65535)
 METRICS_HOST = env.text("METRICS_HOST", "127.0.0.1")
 METRICS_TOKEN = env.optional_text("METRICS_TOKEN")
+MEASUREMENT_RETENTION_DAYS = env.integer("MEASUREMENT_RETENTION_DAYS", 14, minimum=1, maximum=3660)
+# The rules that Prometheus reads are those that the console judges by.
+ALERT_RULES = BASE_DIR / "deploy" / "prometheus" / "alerts.yml"
 
 # Time and language
 USE_TZ = True

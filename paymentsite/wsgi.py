@@ -18,6 +18,8 @@ if settings.ROLE == "web":
     # After Django is set up, and before the server listens: the first request finds everything open and warm.
     from payments.webhooks.startup import prepare_or_retry
     from paymentsite.monitoring.pool import keep_sampling_pool
+    from paymentsite.monitoring.sampler import keep_measuring
 
     prepare_or_retry(datetime.now(UTC))
     keep_sampling_pool()
+    keep_measuring()

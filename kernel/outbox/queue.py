@@ -112,6 +112,23 @@ def _by_topic(events: Sequence[QueuedEvent]) -> dict[str, list[int]]:
     return positions
 
 
+def is_relay_active() -> bool:
+    """Whether some relay, on whatever machine, holds the lock of the one active relay."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            select exists (
+                select from pg_locks
+                where locktype = 'advisory' and granted and objsubid = 1
+                  and database = (select oid from pg_database where datname = current_database())
+                  and (classid::bigint << 32) | objid::bigint = %s::bigint
+            )
+            """,
+            [RELAY_LOCK],
+        )
+        return bool(cursor.fetchone()[0])
+
+
 @contextmanager
 def open_queue() -> Generator[Queue]:
     """Opens the relay's session beside Django's connections, because it must outlive every request and transaction."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from prometheus_client import REGISTRY, CollectorRegistry, ProcessCollector, multiprocess
+from prometheus_client import REGISTRY, CollectorRegistry, Metric, ProcessCollector, multiprocess
 from prometheus_client.exposition import choose_encoder
 
 # Imported for the metrics that they declare, so that each is named from the first scrape on.
@@ -25,6 +25,12 @@ def exposition(accept: str) -> tuple[bytes, str]:
     sample_pool()
     encode, content_type = choose_encoder(accept)
     return encode(_registry()), content_type
+
+
+def gathered() -> list[Metric]:
+    """The same as objects, for our own sampler."""
+    sample_pool()
+    return list(_registry().collect())
 
 
 def _registry() -> CollectorRegistry:

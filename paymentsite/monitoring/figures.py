@@ -6,17 +6,31 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db import connection
+from django.db.models import Count, Max, Q
 from prometheus_client.core import GaugeMetricFamily
 
 from kernel.jobs.models import JobRun
 from kernel.jobs.states import LIVE
+from kernel.measurements.models import MeasurementSource
 from kernel.outbox.models import OutboxDelivery
+from kernel.outbox.queue import is_relay_active
+from payments.models import StagingProcessLog
 from payments.partitioning import PAYMENT_PARTITIONS, month_of
+from payments.states import BatchStatus
 from payments.statistics import open_reviews, staging_backlog
 
 JOB_WINDOW = timedelta(hours=1)
+BATCH_WINDOW = timedelta(hours=1)
 BYTES_PER_MEGABYTE = 1024 * 1024
+DATABASE = """
+    select pg_database_size(current_database()), count(*), current_setting('max_connections')::int,
+           coalesce(extract(epoch from clock_timestamp() - min(xact_start) filter (
+               where datname = current_database() and pid <> pg_backend_pid()
+           )), 0)
+    from pg_stat_activity
+    where backend_type = 'client backend'
+"""
 
 Figures = Iterator[GaugeMetricFamily]
 
@@ -28,6 +42,11 @@ def staging_figures(at: datetime) -> Figures:
     )
     yield GaugeMetricFamily(
         "paymentsite_staging_oldest_age_seconds", "Age of the oldest staged row that waits", backlog.oldest_age_seconds
+    )
+    yield GaugeMetricFamily(
+        "paymentsite_staging_failed_batches",
+        "Batches of staged rows that failed within the last hour",
+        StagingProcessLog.objects.since(at - BATCH_WINDOW).filter(status=BatchStatus.FAILED).count(),
     )
 
 
@@ -47,6 +66,9 @@ def outbox_figures(at: datetime) -> Figures:
     )
     yield GaugeMetricFamily(
         "paymentsite_outbox_backing_off_events", "Events that failed and wait to be tried again", backlog.backing_off
+    )
+    yield GaugeMetricFamily(
+        "paymentsite_relay_active", "1 when a relay is at work, 0 when nobody sends events", is_relay_active()
     )
 
 
@@ -89,10 +111,43 @@ def job_figures(at: datetime) -> Figures:
     )
 
 
+def database_figures(_: datetime) -> Figures:
+    """Whoever may not see other roles' sessions (pg_read_all_stats) sees the transactions of its own role alone."""
+    with connection.cursor() as cursor:
+        cursor.execute(DATABASE)
+        size, connections, allowed, oldest_seconds = cursor.fetchone()
+    yield GaugeMetricFamily("paymentsite_database_bytes", "Size of the database with its indexes", size)
+    by_state = GaugeMetricFamily(
+        "paymentsite_database_connections",
+        "Connections to the server, whoever holds them: open (now), max (allowed)",
+        labels=["state"],
+    )
+    by_state.add_metric(["open"], connections)
+    by_state.add_metric(["max"], allowed)
+    yield by_state
+    yield GaugeMetricFamily(
+        "paymentsite_database_oldest_transaction_seconds",
+        "Age of the oldest transaction that is open in the database",
+        oldest_seconds,
+    )
+
+
+def sample_figures(at: datetime) -> Figures:
+    age = GaugeMetricFamily(
+        "paymentsite_sample_age_seconds", "Seconds since our own sampler last stored the metrics; none before the first"
+    )
+    latest = MeasurementSource.objects.aggregate(latest=Max("sampled_at"))["latest"]
+    if latest is not None:
+        age.add_metric([], max((at - latest).total_seconds(), 0.0))
+    yield age
+
+
 GROUPS: dict[str, Callable[[datetime], Figures]] = {
     "staging": staging_figures,
     "reviews": review_figures,
     "outbox": outbox_figures,
     "partitions": partition_figures,
     "jobs": job_figures,
+    "database": database_figures,
+    "samples": sample_figures,
 }

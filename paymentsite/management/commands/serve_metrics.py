@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from paymentsite.monitoring.sampler import keep_measuring
 from paymentsite.monitoring.server import make_metrics_server, serve_until_told_to_stop
 
 
@@ -28,4 +29,6 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"Cannot listen on {host}:{port}: {error.strerror}. Give another port.") from error
         self.stdout.write(f"Serving metrics at http://{host}:{port}/metrics")
+        # On a machine without a web process, nobody else would.
+        keep_measuring()
         serve_until_told_to_stop(server)

@@ -1,0 +1,8 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class MeasurementsConfig(AppConfig):
+    name = "kernel.measurements"
+    verbose_name = "Performance"
