@@ -11,9 +11,11 @@ from django.conf import settings
 from django.contrib.admin import site
 from django.db.models import Model
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from console.overview import Overview
+from kernel.invariants.models import InvariantOutcome
 from kernel.jobs.models import JobRun
 from kernel.outbox.models import OutboxEvent
 from payments.admin.display import badge, length, list_address, moment
@@ -30,6 +32,8 @@ from payments.states import BatchStatus
 NOT_READ = "not read in time"
 BACKLOG_PATIENCE = timedelta(seconds=4 * settings.STAGING_INTERVAL_SECONDS)
 OUTBOX_PATIENCE = timedelta(minutes=1)
+# The schedule looks at all of them once a day.
+VERIFY_PATIENCE = timedelta(hours=36)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ class Card:
 
 def cards_for(request: HttpRequest, found: Overview) -> tuple[list[Card], list[Card]]:
     """(what needs a person or may soon, how it flows): the cards that this person may see."""
-    decisions = [card(found) for card in (_rejections, _conflicts, _failed_runs, _partitions)]
+    decisions = [card(found) for card in (_rejections, _conflicts, _failed_runs, _partitions, _invariants)]
     flow = [card(found) for card in (_payments_today, _duplicates_today, _backlog, _latest_batch, _outbox)]
     return (
         [card for card in decisions if card.may_be_seen(request)],
@@ -228,6 +232,31 @@ def _partitions(found: Overview) -> Card:
         if is_short
         else "Payments are stored by month, and none lies outside its month.",
         Payment,
+    )
+
+
+def _invariants(found: Overview) -> Card:
+    title, page = "Invariants broken", InvariantOutcome
+    if found.invariants is None:
+        return Card(title, "–", "attention", "Not known", NOT_READ, page)
+    if not found.invariants:
+        return Card(title, "–", "plain", "Not verified yet", "The first look comes within ten minutes.", page)
+    broken = [outcome for outcome in found.invariants if outcome.broken]
+    if broken:
+        meaning = f"{broken[0].sentence} This is not so any more: tell whoever runs the database, and change nothing."
+        return Card(title, f"{len(broken):,}", "bad", "Records contradict", meaning, page)
+    looked_at = found.invariants[0].checked_at
+    is_old = found.at - looked_at > VERIFY_PATIENCE
+    return Card(
+        title,
+        "0",
+        "attention" if is_old else "good",
+        "Not verified of late" if is_old else "All is well",
+        "The daily verification has not run. Look whether the worker and the schedule run, or press Verify now."
+        if is_old
+        else f"Nothing was lost, doubled or altered: {len(found.invariants)} sentences proved from the tables.",
+        page,
+        more=(format_html("the oldest look was {}", moment(looked_at)),),
     )
 
 

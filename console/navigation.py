@@ -79,6 +79,12 @@ GROUPS: tuple[tuple[str, tuple[Page, ...]], ...] = (
         "Operations",
         (
             Page("Job runs", "play_circle", "jobs_jobrun", "jobs.view_jobrun"),
+            Page(
+                "Invariants",
+                "fact_check",
+                "invariants_invariantoutcome",
+                "invariants.view_invariantoutcome",
+            ),
             Page("Audit", "history_edu", "audit_auditentry", "audit.view_auditentry"),
             Page("Schedule", "schedule", "django_celery_beat_periodictask", "django_celery_beat.view_periodictask"),
         ),

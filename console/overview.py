@@ -21,6 +21,7 @@ from console.querysets import (
     partitions,
 )
 from kernel.calendar import business_date, business_day_bounds, ledger_zone
+from kernel.invariants.models import InvariantOutcome
 from kernel.outbox.models import OutboxDelivery
 from kernel.outbox.querysets import Backlog
 from kernel.reading import ReadTookTooLong, limited_reading
@@ -50,6 +51,7 @@ class Overview:
     failed_runs: int | None
     latest_batch: StagingProcessLog | None
     partitions: Partitions | None
+    invariants: list[InvariantOutcome] | None
 
 
 def overview(*, at: datetime) -> Overview:
@@ -88,6 +90,7 @@ def read_overview(*, at: datetime) -> Overview:
         failed_runs=_in_time(lambda: failed_runs(at=at)),
         latest_batch=_in_time(latest_batch),
         partitions=_in_time(lambda: partitions(at=at)),
+        invariants=_in_time(lambda: list(InvariantOutcome.objects.order_by("checked_at"))),
     )
 
 

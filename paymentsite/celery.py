@@ -65,4 +65,16 @@ def schedule() -> tuple[Scheduled, ...]:
             timedelta(seconds=60),
             "Ends job runs whose process died, so that nobody waits for them.",
         ),
+        Scheduled(
+            "Verify every invariant",
+            "kernel.invariants.tasks.verify",
+            timedelta(days=1),
+            "Proves from the tables themselves that no payment, reference or event is lost, doubled or altered.",
+        ),
+        Scheduled(
+            "Verify the quick invariants",
+            "kernel.invariants.tasks.verify_quick",
+            timedelta(minutes=10),
+            "The same for what came last, at little cost.",
+        ),
     )

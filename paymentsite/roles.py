@@ -39,6 +39,7 @@ MATRIX = """
     jobs.view_jobrun                            x        x         x            x           x
     jobs.request_job                            .        x         .            x           .
     jobs.cancel_job                             .        x         .            x           .
+    invariants.view_invariantoutcome            x        x         x            x           x
     audit.view_auditentry                       .        x         x            x           x
     audit.view_auditseal                        .        .         .            x           x
     accounts.view_apiclient                     .        x         x            x           x

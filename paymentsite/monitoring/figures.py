@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import Count, Max, Q
 from prometheus_client.core import GaugeMetricFamily
 
+from kernel.invariants.models import InvariantOutcome
 from kernel.jobs.models import JobRun
 from kernel.jobs.states import LIVE
 from kernel.measurements.models import MeasurementSource
@@ -142,12 +143,29 @@ def sample_figures(at: datetime) -> Figures:
     yield age
 
 
+def invariant_figures(at: datetime) -> Figures:
+    broken = GaugeMetricFamily(
+        "paymentsite_invariant_broken", "Records that broke this invariant at the last look", labels=["name"]
+    )
+    age = GaugeMetricFamily(
+        "paymentsite_invariant_age_seconds", "Time since the last look at this invariant", labels=["name"]
+    )
+    for name, records, checked_at in InvariantOutcome.objects.order_by("name").values_list(
+        "name", "broken", "checked_at"
+    ):
+        broken.add_metric([name], records)
+        age.add_metric([name], (at - checked_at).total_seconds())
+    yield broken
+    yield age
+
+
 GROUPS: dict[str, Callable[[datetime], Figures]] = {
     "staging": staging_figures,
     "reviews": review_figures,
     "outbox": outbox_figures,
     "partitions": partition_figures,
     "jobs": job_figures,
+    "invariants": invariant_figures,
     "database": database_figures,
     "samples": sample_figures,
 }

@@ -71,7 +71,7 @@ def test_every_figure_says_what_it_means_and_leads_to_a_page_that_opens() -> Non
 
     cards = cards_of(client.get("/admin/"))
 
-    assert len(cards) == 9
+    assert len(cards) == 10
     for card in cards.values():
         assert len(card.meaning) > 20
         assert card.word
@@ -195,6 +195,6 @@ def test_every_entry_of_the_sidebar_opens() -> None:
 
     links = [item["link"] for group in groups for item in group["items"]]
 
-    assert len(links) == 16
+    assert len(links) == 17
     for link in links:
         assert client.get(link).status_code == 200, link
