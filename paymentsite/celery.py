@@ -48,6 +48,12 @@ def schedule() -> tuple[Scheduled, ...]:
             "Keeps the next months' partitions of the payments ready, so that no row falls into the default one.",
         ),
         Scheduled(
+            "Archive old months",
+            "payments.tasks.archive_partitions",
+            timedelta(days=1),
+            "Writes months past their retention to files, verifies these, and only then drops the months.",
+        ),
+        Scheduled(
             "Seal the audit",
             "kernel.audit.tasks.seal",
             timedelta(seconds=5),
@@ -58,6 +64,12 @@ def schedule() -> tuple[Scheduled, ...]:
             "kernel.jobs.tasks.start_queued_jobs",
             timedelta(seconds=10),
             "Starts jobs whose message to the workers was not sent or got lost.",
+        ),
+        Scheduled(
+            "Expire requests for approval",
+            "kernel.approvals.tasks.expire",
+            timedelta(minutes=5),
+            "Ends requests that no second person decided in time, so that nobody approves what is out of date.",
         ),
         Scheduled(
             "End silent jobs",

@@ -36,10 +36,12 @@ MATRIX = """
     payments.rotate_channel_secret              .        .         .            x           .
     outbox.view_outboxevent                     x        x         x            x           x
     outbox.replay_event                         .        x         .            x           .
+    approvals.view_approvalrequest              .        x         x            x           x
     jobs.view_jobrun                            x        x         x            x           x
     jobs.request_job                            .        x         .            x           .
     jobs.cancel_job                             .        x         .            x           .
     invariants.view_invariantoutcome            x        x         x            x           x
+    measurements.view_measurement               .        x         x            x           x
     audit.view_auditentry                       .        x         x            x           x
     audit.view_auditseal                        .        .         .            x           x
     accounts.view_apiclient                     .        x         x            x           x

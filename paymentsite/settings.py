@@ -20,6 +20,8 @@ STATE = StateFolder(env.folder("PAYMENTSITE_STATE", BASE_DIR / "var"))
 PORT = env.integer("PORT", 3004, minimum=1, maximum=65535)
 ROLE = env.choice("PAYMENTSITE_ROLE", "command", ("command", "web", "worker", "beat", "relay", "metrics"))
 DEBUG = False
+# Of the API's description and of what is written for later readers, such as archives.
+SOFTWARE_VERSION = "1.0.0"
 SECRET_KEY = env.optional_text("SECRET_KEY") or secret_from(STATE, "secret_key", mode=MODE)
 # Newest first; the older keys only decrypt, so that a key can be changed without losing what it protected.
 FIELD_ENCRYPTION_KEYS = env.encryption_keys("FIELD_ENCRYPTION_KEYS") or [
@@ -53,6 +55,7 @@ INSTALLED_APPS = [
     "kernel.audit",
     "kernel.outbox",
     "kernel.jobs",
+    "kernel.approvals",
     "kernel.invariants",
     "kernel.measurements",
 ]
@@ -173,6 +176,7 @@ PAYMENT_MAX_AGE_YEARS = env.integer("PAYMENT_MAX_AGE_YEARS", 10, minimum=1, maxi
 PAYMENT_MAX_FUTURE_HOURS = env.integer("PAYMENT_MAX_FUTURE_HOURS", 24, minimum=0, maximum=24 * 366)
 PARTITION_MONTHS_AHEAD = env.integer("PARTITION_MONTHS_AHEAD", 3, minimum=1, maximum=24)
 PARTITION_RETENTION_MONTHS = env.integer("PARTITION_RETENTION_MONTHS", 12, minimum=1, maximum=1200)
+ARCHIVE_FOLDER = env.folder("ARCHIVE_FOLDER", STATE.path / "archives")
 PARTITION_SPACE_LIMIT_MB = env.integer("PARTITION_SPACE_LIMIT_MB", 10240, minimum=1)
 WEBHOOK_MAX_BODY_BYTES = env.integer("WEBHOOK_MAX_BODY_BYTES", 262144, minimum=1024, maximum=16 * 1024 * 1024)
 
@@ -181,6 +185,9 @@ ENABLE_MEMORY_CACHE = env.boolean("ENABLE_MEMORY_CACHE", default=True)
 MEMORY_CACHE_MAX_SIZE = env.integer("MEMORY_CACHE_MAX_SIZE", 10000, minimum=1, maximum=10_000_000)
 ENABLE_REDIS_CACHE = env.boolean("ENABLE_REDIS_CACHE", default=False)
 REFERENCE_CACHE_TTL_DAYS = env.integer("REFERENCE_CACHE_TTL_DAYS", 90, minimum=1, maximum=36500)
+
+# Two people
+APPROVAL_EXPIRY_HOURS = env.integer("APPROVAL_EXPIRY_HOURS", 72, minimum=1, maximum=24 * 30)
 
 # Monitoring
 # A command answers on the screen; what it logs beside that is only worth a line when something is wrong.
@@ -249,7 +256,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "DESCRIPTION": (
         "Payments received, recorded exactly once: signed webhooks in, reads by API key, health and metrics."
     ),
-    "VERSION": "1.0.0",
+    "VERSION": SOFTWARE_VERSION,
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PUBLIC": True,
     "SERVE_AUTHENTICATION": [],

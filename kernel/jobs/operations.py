@@ -23,7 +23,7 @@ from kernel.jobs.progress import JobCancelled, Position, Progress, RunTakenAway
 from kernel.jobs.queueing import announce
 from kernel.jobs.registry import Job, find_job
 from kernel.jobs.states import FINAL, JobStatus
-from kernel.transactions import after_commit, unit_of_work
+from kernel.transactions import after_commit, inside_unit_of_work, unit_of_work
 
 ERROR_LIMIT = 2000
 # A message about a queued run that has had no effect for this long is sent again.
@@ -53,6 +53,12 @@ def request_job(name: str, *, parameters: Mapping[str, Any] | None = None, actor
 
     Raises UnknownJob, ParametersUnfit, or AlreadyRunning, which names the run that is in the way.
     """
+    return queue_job(name, parameters=parameters, actor=actor, at=at)
+
+
+@inside_unit_of_work
+def queue_job(name: str, *, parameters: Mapping[str, Any] | None = None, actor: Actor, at: datetime) -> JobRun:
+    """As request_job, but as a step: the run is queued if, and only if, the caller's unit of work commits."""
     run = _add_run(find_job(name), dict(parameters or {}), JobStatus.QUEUED, actor=actor, at=at)
     after_commit(lambda: announce_run(run.pk, at=at))
     return run
