@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 PR_SET_PDEATHSIG = 1
 FULL_DISK_BYTES = 1_000_000
@@ -20,10 +21,22 @@ class CannotStart(Exception):
     """Something needed for a start is missing or refused; the message is one line that says what to do."""
 
 
+class Process(Protocol):
+    """What is asked of a running process; subprocess.Popen is one."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def send_signal(self, number: int, /) -> None: ...
+
+
 class Child:
     """A running program, its log file and the signal that asks it to stop."""
 
-    def __init__(self, popen: subprocess.Popen[bytes], *, log: Path, stop_signal: signal.Signals) -> None:
+    def __init__(self, popen: Process, *, log: Path, stop_signal: signal.Signals) -> None:
         self.popen = popen
         self.log = log
         self.stop_signal = stop_signal

@@ -15,8 +15,32 @@ from paymentsite.stack.valkey import ValkeyServer
 WEB_THREADS = 8
 JOB_THREADS = 4
 MANAGE = "manage.py"
-# The only worker need not look for others, which would cost a second at every connection.
-ALONE = ("--without-gossip", "--without-mingle")
+# What our programs have in common, for the copies of one process that has imported it. The WSGI module is not among
+# them, because its import makes a web process ready.
+SHARED_MODULES = (
+    "paymentsite.urls",
+    "paymentsite.machines",
+    "paymentsite.monitoring.pool",
+    "payments.webhooks.startup",
+    "payments.tasks",
+    "kernel.outbox.management.commands.relay_outbox",
+    "paymentsite.management.commands.run_worker",
+    "paymentsite.management.commands.run_beat",
+    "celery.apps.worker",
+    "celery.apps.beat",
+    "celery.app.amqp",
+    "celery.app.events",
+    "celery.app.log",
+    "celery.concurrency.thread",
+    "celery.contrib.django.task",
+    "celery.events.receiver",
+    "celery.worker.components",
+    "celery.worker.consumer",
+    "django_celery_beat.schedulers",
+    "granian.cli",
+    "kombu.transport.redis",
+    "psycopg_pool",
+)
 
 
 def embedded_servers() -> list[Program]:
@@ -48,8 +72,11 @@ def embedded_servers() -> list[Program]:
     return servers
 
 
-def own_programs() -> list[Program]:
-    """Web, worker and relay, none of which waits for another; metrics only when it has a port."""
+def own_programs(*, as_copies: bool = False) -> list[Program]:
+    """Web, worker and relay, none of which waits for another; metrics only when it has a port.
+
+    With `as_copies` each begins as a copy of this process, which has called forking.share(SHARED_MODULES).
+    """
     programs: list[Program] = [
         WebProgram(
             _granian(),
@@ -58,18 +85,19 @@ def own_programs() -> list[Program]:
             folder=settings.BASE_DIR,
             log_folder=settings.STATE.log_folder,
             environment=child_environment(),
+            as_copy=as_copies,
         ),
-        _own("worker", _celery("worker", "--pool=threads", f"--concurrency={JOB_THREADS}", *ALONE)),
-        _own("relay", [MANAGE, "relay_outbox"]),
+        _own("worker", [MANAGE, "run_worker", "--alone", f"--threads={JOB_THREADS}"], as_copy=as_copies),
+        _own("relay", [MANAGE, "relay_outbox"], as_copy=as_copies),
     ]
     if settings.METRICS_PORT:
-        programs.append(_own("metrics", [MANAGE, "serve_metrics"]))
+        programs.append(_own("metrics", [MANAGE, "serve_metrics"], as_copy=as_copies))
     return programs
 
 
-def beat() -> Program:
+def beat(*, as_copy: bool = False) -> Program:
     """Started last and stopped first, so that nothing is scheduled that nobody works on."""
-    return _own("beat", _celery("beat", "--pidfile="), stop_seconds=2)
+    return _own("beat", [MANAGE, "run_beat"], stop_seconds=2, as_copy=as_copy)
 
 
 def child_environment() -> dict[str, str]:
@@ -81,8 +109,12 @@ def child_environment() -> dict[str, str]:
         "PORT": str(settings.PORT),
         "PROMETHEUS_MULTIPROC_DIR": str(state.metrics_folder),
         "PYTHONUNBUFFERED": "1",
+        # Each arena of the C library keeps what its threads gave back; eight threads would keep eight times as much.
+        "MALLOC_ARENA_MAX": "2",
         # The embedded stack may run as root, where Celery would warn; its messages are JSON, never pickles.
         "C_FORCE_ROOT": "1",
+        # Django's checks are made once, by the start.
+        "CELERY_SKIP_CHECKS": "1",
     }
 
 
@@ -93,11 +125,7 @@ def _granian() -> list[str]:
     return ["-m", "granian", *listen, *size, "paymentsite.wsgi:application"]
 
 
-def _celery(*arguments: str) -> list[str]:
-    return ["-m", "celery", "-A", "paymentsite", *arguments, "--loglevel=INFO"]
-
-
-def _own(name: str, arguments: list[str], *, stop_seconds: float = 4) -> OwnProgram:
+def _own(name: str, arguments: list[str], *, as_copy: bool, stop_seconds: float = 4) -> OwnProgram:
     folder: Path = settings.BASE_DIR
     return OwnProgram(
         name,
@@ -106,4 +134,5 @@ def _own(name: str, arguments: list[str], *, stop_seconds: float = 4) -> OwnProg
         log_folder=settings.STATE.log_folder,
         environment=child_environment(),
         stop_seconds=stop_seconds,
+        as_copy=as_copy,
     )

@@ -21,6 +21,7 @@ class Interruption:
         self._shielded = False
         self._pending = False
         self._ignored = False
+        self._is_left = False
         self._wake_reader, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def install(self) -> None:
@@ -29,6 +30,15 @@ class Interruption:
             signal.signal(number, self._asked_to_stop)
         # With a handler, a child's death wakes `sleep`; without one it would pass unnoticed until the next look.
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        # What wakes this process is not for its copies.
+        os.register_at_fork(after_in_child=self._leave_to_parent)
+
+    def _leave_to_parent(self) -> None:
+        if not self._is_left:
+            self._is_left = True
+            signal.set_wakeup_fd(-1)
+            os.close(self._wake_reader)
+            os.close(self._wake_writer)
 
     @contextmanager
     def shielded(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from paymentsite.stack.children import Child, start_child, wait_until
+from paymentsite.stack.forking import copy_child
 
 
 class Program:
@@ -62,7 +63,9 @@ class OwnProgram(Program):
         environment: Mapping[str, str],
         role: str | None = None,
         stop_seconds: float = 4,
+        as_copy: bool = False,
     ) -> None:
+        """With `as_copy` it begins as a copy of this process, which must be fit for that (see forking)."""
         self.name = name
         self.role = role or name
         self.arguments = arguments
@@ -70,13 +73,17 @@ class OwnProgram(Program):
         self.log = log_folder / f"{name}.log"
         self.environment = environment
         self.stop_seconds = stop_seconds
+        self.as_copy = as_copy
 
     def spawn(self) -> Child:
+        environment = {**os.environ, **self.environment, "PAYMENTSITE_ROLE": self.role}
+        if self.as_copy:
+            return copy_child(self.arguments, log=self.log, environment=environment, folder=self.folder)
         return start_child(
             [sys.executable, *self.arguments],
             log=self.log,
             stop_signal=signal.SIGTERM,
-            environment={**os.environ, **self.environment, "PAYMENTSITE_ROLE": self.role},
+            environment=environment,
             folder=self.folder,
         )
 

@@ -37,7 +37,14 @@ class StartLock:
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"pid {os.getpid()}, http://localhost:{port}".encode())
         self._descriptor = descriptor
+        # A copy of this process must not keep the lock when this one is gone.
+        os.register_at_fork(after_in_child=self._leave_to_parent)
         return was_left_behind
+
+    def _leave_to_parent(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
     def release(self) -> None:
         if self._descriptor is not None:

@@ -11,12 +11,22 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import django
 from django.conf import settings
+from django.core.checks import run_checks
 from django.urls import reverse
 
 from paymentsite.stack.children import CannotStart, Child, tied_to_parent, why_it_ended
-from paymentsite.stack.composition import MANAGE, beat, child_environment, embedded_servers, own_programs
+from paymentsite.stack.composition import (
+    MANAGE,
+    SHARED_MODULES,
+    beat,
+    child_environment,
+    embedded_servers,
+    own_programs,
+)
 from paymentsite.stack.folders import StateFolder
+from paymentsite.stack.forking import import_all, share
 from paymentsite.stack.interruption import Interruption
 from paymentsite.stack.kafka import BrokerProgram
 from paymentsite.stack.preparation import STAFF_USERNAME, read_secret
@@ -41,10 +51,10 @@ def bring_up(supervisor: Supervisor, interruption: Interruption, *, say: Callabl
         supervisor.start(server, wait=not isinstance(server, BrokerProgram))
     say("Preparing the database")
     run_prepare(state, interruption)
-    programs = own_programs()
+    programs = own_programs(as_copies=True)
     say("Starting " + ", ".join(program.name for program in programs) + " and beat")
     supervisor.start(*programs)
-    supervisor.start(beat())
+    supervisor.start(beat(as_copy=True))
     supervisor.check_all_running()
     say(f"Up in {time.monotonic() - began_at:.1f} s")
     say(
@@ -81,6 +91,7 @@ def run_prepare(state: StateFolder, interruption: Interruption) -> None:
         child = Child(popen, log=log, stop_signal=signal.SIGTERM)
     os.close(screen)
     try:
+        prepare_copies(state)
         while child.exit_code() is None:
             interruption.sleep(1)
     finally:
@@ -88,6 +99,21 @@ def run_prepare(state: StateFolder, interruption: Interruption) -> None:
         code = child.wait_until_stopped(seconds=PREPARE_STOP_SECONDS)
     if code != 0:
         raise CannotStart(f"The database could not be prepared ({why_it_ended(child)}). Its log: {log}")
+
+
+def prepare_copies(state: StateFolder) -> None:
+    """Imports for all programs at once what they need, while the database is being prepared."""
+    # Asked for at the import of what counts; the copies then begin files of their own, and ours says nothing.
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(state.metrics_folder)
+    django.setup()
+    import_all(SHARED_MODULES)
+    # Made once for all programs, which also keep what the checks have worked out.
+    wrong = [message for message in run_checks() if message.is_serious()]
+    if wrong:
+        raise CannotStart(f"Django's checks found {len(wrong)} errors, the first of which is: {wrong[0]}")
+    share()
+    for file in state.metrics_folder.glob(f"*_{os.getpid()}.db"):
+        file.unlink()
 
 
 def check_room(folder: Path) -> None:

@@ -13,6 +13,7 @@ from kernel.outbox.relay import AnotherRelayIsActive, Relay
 
 
 class Command(BaseCommand):
+    requires_system_checks: list[str] = []
     help = (
         "Takes committed events to Kafka, until SIGTERM or Ctrl-C; the batch in hand is finished first. "
         "A second relay stands by and takes over when the first ends."
