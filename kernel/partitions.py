@@ -14,12 +14,21 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
+from kernel.errors import Conflict
 from kernel.migrations import no_truncate_trigger
 from kernel.periods import Month
 from kernel.transactions import inside_unit_of_work
 
 ADVISORY_LOCK = 7_310_001
 LOCK_TIMEOUT_MS = 3_000
+# Below PostgreSQL's deadlock_timeout (1 s), so that a detach which is in somebody's way is the one to step back.
+DETACH_LOCK_TIMEOUT_MS = 500
+
+
+class StillAttached(Conflict):
+    """The table is a partition in use; only a detached one may be dropped."""
+
+    code = "partition-still-attached"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +127,7 @@ class MonthlyPartitions:
         default, column = sql.Identifier(self.default_name), sql.Identifier(month_column)
         with connection.cursor() as cursor:
             cursor.execute(f"set local lock_timeout = {LOCK_TIMEOUT_MS:d}")
+            guards = self._triggers_of_default(cursor)
             cursor.execute(sql.SQL("alter table {} detach partition {}").format(parent, default))
             cursor.execute(sql.SQL("alter table {} rename to {}").format(default, old))
             cursor.execute(
@@ -125,10 +135,68 @@ class MonthlyPartitions:
             )
             self.ensure([Month(first_on) for (first_on,) in cursor.fetchall()])
             cursor.execute(sql.SQL("create table {} partition of {} default").format(default, parent))
+            for guard in guards:
+                cursor.execute(guard)
             cursor.execute(sql.SQL("insert into {} select * from {}").format(parent, old))
             moved = cursor.rowcount
             cursor.execute(sql.SQL("drop table {}").format(old))
         return moved
+
+    def _triggers_of_default(self, cursor: CursorWrapper) -> list[str]:
+        """The statements that make the triggers of the default partition which are its own, not its parent's."""
+        cursor.execute(
+            "select pg_get_triggerdef(oid) from pg_trigger "
+            "where tgrelid = to_regclass(%s) and not tgisinternal and tgparentid = 0 order by tgname",
+            [self.default_name],
+        )
+        return [statement for (statement,) in cursor.fetchall()]
+
+    @inside_unit_of_work
+    def detach(self, month: Month, *, new_name: str, lock_timeout_ms: int = DETACH_LOCK_TIMEOUT_MS) -> None:
+        """Takes the month's partition out of the table; it goes on as the read-only table `new_name`.
+
+        Plain DETACH, because PostgreSQL refuses DETACH CONCURRENTLY while there is a default partition. It locks the
+        whole table for an instant, and whatever comes meanwhile queues behind it: so it waits for its lock only
+        briefly, and raises django.db.OperationalError (LockNotAvailable) when writers were busy for longer.
+        """
+        name, parent = sql.Identifier(self.name_of(month)), sql.Identifier(self.table)
+        with connection.cursor() as cursor:
+            cursor.execute(f"set local lock_timeout = {lock_timeout_ms:d}")
+            cursor.execute("select pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
+            cursor.execute(sql.SQL("alter table {} detach partition {}").format(parent, name))
+            # Its own name becomes free for a partition of the same month, should a payment of it still come.
+            cursor.execute(sql.SQL("alter table {} rename to {}").format(name, sql.Identifier(new_name)))
+        self.make_read_only(new_name)
+
+    @inside_unit_of_work
+    def make_read_only(self, name: str) -> None:
+        """Lets nobody change the table `name` by rows any more, in any way; the table can still be dropped.
+
+        Needs the function <table>_read_only(), which a migration makes. Detaching takes away the triggers that a
+        partition had from its parent, so that without this the rows could be changed.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(
+                sql.SQL(
+                    "create trigger {} before insert or update or delete or truncate on {} "
+                    "for each statement execute function {}()"
+                ).format(
+                    sql.Identifier(f"{name}_read_only"),
+                    sql.Identifier(name),
+                    sql.Identifier(f"{self.table}_read_only"),
+                )
+            )
+
+    @inside_unit_of_work
+    def drop_detached(self, name: str) -> None:
+        """Drops a table that `detach` or a restore made. Raises StillAttached for a partition; absent is success."""
+        with connection.cursor() as cursor:
+            cursor.execute(f"set local lock_timeout = {LOCK_TIMEOUT_MS:d}")
+            cursor.execute("select relispartition from pg_class where oid = to_regclass(%s)", [name])
+            found = cursor.fetchone()
+            if found is not None and found[0]:
+                raise StillAttached(f"{name} is a partition in use: it is not dropped.")
+            cursor.execute(sql.SQL("drop table if exists {}").format(sql.Identifier(name)))
 
     def _create(self, cursor: CursorWrapper, month: Month) -> None:
         name, parent = sql.Identifier(self.name_of(month)), sql.Identifier(self.table)

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 
 from kernel.fields import EncryptedTextField, MoneyField, NaiveDateTimeField
 from payments import querysets
+from payments.archivemodels import PartitionArchive as PartitionArchive  # its model is found from here
 from payments.states import BatchStatus, PaymentSource, ReceiptOutcome, ReviewStatus, SignatureScheme
 
 
@@ -89,7 +90,7 @@ class PreviousReference(models.Model):
 
 
 class ReferenceHistory(models.Model):
-    """A reference that was pruned from the gate, kept for good: it is still a duplicate, whatever became of its payment.
+    """A reference that was pruned from the gate, kept for good: still a duplicate, whatever became of its payment.
 
     content_digest tells a repetition from a conflict also when the payment itself lies in an archive.
     """
@@ -102,6 +103,8 @@ class ReferenceHistory(models.Model):
 
     class Meta:
         db_table = "payment_references_history"
+        # A payment that lies in an archive is found by its id too.
+        indexes = [models.Index(fields=["payment_id"], name="idx_reference_history_payment")]
 
     def __str__(self) -> str:
         return self.reference_number

@@ -8,6 +8,9 @@ from typing import Any, Self
 
 from django.db import models
 
+from kernel.periods import Month
+from payments.states import UNFINISHED_ARCHIVES
+
 
 class PaymentQuerySet(models.QuerySet[Any]):
     def at_reference(self, reference_number: str) -> Self:
@@ -52,3 +55,16 @@ class ChannelQuerySet(models.QuerySet[Any]):
 class WebhookReceiptQuerySet(models.QuerySet[Any]):
     def since(self, start: datetime) -> Self:
         return self.filter(received_at__gte=start)
+
+
+class PartitionArchiveQuerySet(models.QuerySet[Any]):
+    def lock(self, pks: Iterable[int]) -> list[Any]:
+        """The rows of these keys, locked in the order of their keys. Needs a unit of work."""
+        return list(self.filter(pk__in=list(pks)).order_by("pk").select_for_update(of=("self",)))
+
+    def of_month(self, month: Month) -> Self:
+        return self.filter(month=month.first_on).order_by("part")
+
+    def unfinished(self) -> Self:
+        """Those that a run goes on with, the oldest month first."""
+        return self.filter(status__in=sorted(UNFINISHED_ARCHIVES)).order_by("month", "part")

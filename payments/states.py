@@ -63,3 +63,25 @@ class SignatureScheme(StrEnum):
 
     STANDARD_WEBHOOKS = "standard"  # webhook-id, webhook-timestamp, webhook-signature (Standard Webhooks 1.0.0)
     PLAIN_HMAC = "plain"  # X-Signature: sha256=<hex> over the raw body
+
+
+class ArchiveStatus(StrEnum):
+    """How far a month's partition is on its way out of the database. Until it is detached it has no archive."""
+
+    DETACHED = "detached"  # taken out of payments; its table waits to be written to a file
+    WRITTEN = "written"  # the file and its manifest are on the disk, not read back yet
+    VERIFIED = "verified"  # the file was read back whole and equals the table
+    ARCHIVED = "archived"  # the table is dropped; the file is what there is
+    RESTORED = "restored"  # the rows are in a read-only table again, beside payments
+
+
+# From each status, where archiving and restoring may move. Back to detached: the file turned out not to be good.
+ARCHIVE_MOVES: dict[ArchiveStatus, frozenset[ArchiveStatus]] = {
+    ArchiveStatus.DETACHED: frozenset({ArchiveStatus.WRITTEN}),
+    ArchiveStatus.WRITTEN: frozenset({ArchiveStatus.VERIFIED, ArchiveStatus.DETACHED}),
+    ArchiveStatus.VERIFIED: frozenset({ArchiveStatus.ARCHIVED, ArchiveStatus.DETACHED}),
+    ArchiveStatus.ARCHIVED: frozenset({ArchiveStatus.RESTORED}),
+    ArchiveStatus.RESTORED: frozenset({ArchiveStatus.ARCHIVED}),
+}
+# While an archive is in one of these, the next run goes on with it.
+UNFINISHED_ARCHIVES = frozenset({ArchiveStatus.DETACHED, ArchiveStatus.WRITTEN, ArchiveStatus.VERIFIED})

@@ -27,6 +27,16 @@ def seal_all(*, at: datetime, batch_limit: int = BATCH_LIMIT, sweep: bool = Fals
     return sum(_seal_source(source, at=at, batch_limit=batch_limit, sweep=sweep) for source in all_sources())
 
 
+def unsealed_positions(source: SealedSource, *, at: datetime, limit: int) -> list[int]:
+    """The positions of rows recorded before `at` that no seal covers, in order, at most `limit`.
+
+    Looks at everything that was ever sealed: for what happens once a day.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(source.sql("unsealed_rows"), {"source": source.name, "recorded_before": at, "limit": limit})
+        return [position for (position,) in cursor.fetchall()]
+
+
 def _seal_source(source: SealedSource, *, at: datetime, batch_limit: int, sweep: bool) -> int:
     sealed = 0
     while count := seal_batch(source, at=at, limit=batch_limit, sweep=sweep):

@@ -50,6 +50,11 @@ def all_sources() -> tuple[SealedSource, ...]:
     return tuple(_sources[name] for name in sorted(_sources))
 
 
+def source_named(name: str) -> SealedSource:
+    """The registered table of this name. Raises KeyError when there is none."""
+    return _sources[name]
+
+
 register_source(
     SealedSource(
         name="audit_entry",
