@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from kernel import exactjson
 from kernel.currencies import CURRENCY_EXPONENTS
@@ -117,7 +117,7 @@ def read_notice(body: Any, limits: NoticeLimits) -> PaymentNotice:
     if not isinstance(body, Mapping):
         raise NoticeInvalid("The body must be one JSON object.")
     reading = _Reading(body)
-    reference = unicodedata.normalize("NFC", _text(reading, "reference_number", REFERENCE_MAX_LENGTH))
+    reference = _text(reading, "reference_number", REFERENCE_MAX_LENGTH, form="NFC")
     account = _text(reading, "loan_account_number", ACCOUNT_MAX_LENGTH)
     cif = _text(reading, "cif", ACCOUNT_MAX_LENGTH)
     currency = _currency(reading, limits)
@@ -131,12 +131,15 @@ def read_notice(body: Any, limits: NoticeLimits) -> PaymentNotice:
     return PaymentNotice(reference, account, cif, amount, currency, paid_at, channel, metadata)
 
 
-def _text(reading: _Reading, name: str, max_length: int) -> str:
+def _text(reading: _Reading, name: str, max_length: int, *, form: Literal["NFC"] | None = None) -> str:
+    """The field as it is kept: what is measured and looked through is the text in its normal form, as in rules.py."""
     value = reading.body.get(name)
     if value is not None and not isinstance(value, str):
         reading.refuse(f"{name}_not_text", name, "Send text in quotes: a number would lose its leading zeros.")
         return ""
     text = (value or "").strip(AROUND)
+    if form is not None:
+        text = unicodedata.normalize(form, text)
     if not text:
         reading.refuse(f"{name}_missing")
     elif len(text) > max_length:
