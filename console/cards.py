@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from console.overview import Overview
 from kernel.invariants.models import InvariantOutcome
 from kernel.jobs.models import JobRun
+from kernel.measurements.models import Measurement
 from kernel.outbox.models import OutboxEvent
 from payments.admin.display import badge, length, list_address, moment
 from payments.models import (
@@ -32,6 +33,7 @@ from payments.states import BatchStatus
 NOT_READ = "not read in time"
 BACKLOG_PATIENCE = timedelta(seconds=4 * settings.STAGING_INTERVAL_SECONDS)
 OUTBOX_PATIENCE = timedelta(minutes=1)
+ALERTS_SHOWN = 2
 # The schedule looks at all of them once a day.
 VERIFY_PATIENCE = timedelta(hours=36)
 
@@ -66,11 +68,33 @@ class Card:
 
 def cards_for(request: HttpRequest, found: Overview) -> tuple[list[Card], list[Card]]:
     """(what needs a person or may soon, how it flows): the cards that this person may see."""
-    decisions = [card(found) for card in (_rejections, _conflicts, _failed_runs, _partitions, _invariants)]
+    decisions = [card(found) for card in (_alerts, _rejections, _conflicts, _failed_runs, _partitions, _invariants)]
     flow = [card(found) for card in (_payments_today, _duplicates_today, _backlog, _latest_batch, _outbox)]
     return (
         [card for card in decisions if card.may_be_seen(request)],
         [card for card in flow if card.may_be_seen(request)],
+    )
+
+
+def _alerts(found: Overview) -> Card:
+    alerts = found.alerts
+    if alerts is None:
+        return Card("Alerts firing", "–", "attention", "Not known", NOT_READ, Measurement)
+    if alerts.sampled_at is None:
+        meaning = "Nothing was measured yet. Alerts are judged from the first sample on, every 15 seconds."
+        return Card("Alerts firing", "–", "plain", "Not measured yet", meaning, Measurement)
+    number = len(alerts.firing)
+    is_critical = any(alert.kind == "bad" for alert in alerts.firing)
+    return Card(
+        "Alerts firing",
+        f"{number}",
+        "bad" if is_critical else "attention" if number else "good",
+        "Act now" if is_critical else "Look at them" if number else "All is well",
+        "The page Performance says what to do about each."
+        if number
+        else f"None of the {len(alerts.rules)} conditions that are watched holds.",
+        Measurement,
+        more=tuple(alert.summary for alert in alerts.firing[:ALERTS_SHOWN]),
     )
 
 

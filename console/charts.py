@@ -56,6 +56,8 @@ class Chart:
     rows: Sequence[Sequence[str]]
     total: int
     options: str = OPTIONS
+    kind: str = "bar"
+    empty: str = "Nothing in these hours. Bars appear here within five seconds of the first one."
 
 
 def recorded_chart(figures: Sequence[HourFigure], hours: Sequence[datetime]) -> Chart:

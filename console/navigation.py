@@ -78,6 +78,7 @@ GROUPS: tuple[tuple[str, tuple[Page, ...]], ...] = (
     (
         "Operations",
         (
+            Page("Performance", "monitoring", "measurements_measurement", "measurements.view_measurement"),
             Page("Job runs", "play_circle", "jobs_jobrun", "jobs.view_jobrun"),
             Page(
                 "Invariants",

@@ -11,7 +11,7 @@ from django.db import connection
 from kernel.jobs.models import JobRun
 from kernel.jobs.states import JobStatus
 from kernel.periods import Month
-from payments.models import Channel, Payment, StagingProcessLog
+from payments.models import StagingProcessLog
 from payments.partitioning import PAYMENT_PARTITIONS, month_of
 
 FAILED_WITHIN = timedelta(hours=24)
@@ -85,4 +85,11 @@ def partitions(*, at: datetime) -> Partitions:
 
 def is_untouched() -> bool:
     """Whether nothing was recorded or set up yet, so that the overview can say how to begin."""
-    return not (Payment.objects.exists() or Channel.objects.exists() or StagingProcessLog.objects.exists())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            select not (exists (select from payments) or exists (select from channel)
+                        or exists (select from staging_process_log))
+            """
+        )
+        return bool(cursor.fetchone()[0])

@@ -42,14 +42,10 @@ class AlertRule:
         return shown[0] if shown else "humanize"
 
     def summary_of(self, value: float, labels: Mapping[str, str]) -> str:
-        """The summary with its figures in place of Prometheus's placeholders."""
+        return _filled(self.summary, value, labels)
 
-        def fill(found: re.Match[str]) -> str:
-            if found[1]:
-                return shown(value, found[3] or "humanize")
-            return labels.get(found[2], "")
-
-        return PLACEHOLDER.sub(fill, self.summary)
+    def runbook_of(self, value: float, labels: Mapping[str, str]) -> str:
+        return _filled(self.runbook, value, labels)
 
 
 def rules_of(path: Path) -> tuple[AlertRule, ...]:
@@ -67,6 +63,15 @@ def shown(value: float, form: str) -> str:
     if form == "humanizePercentage":
         return f"{value * 100:.4g} %"
     return f"{value:,.0f}" if value == int(value) else f"{value:,.4g}"
+
+
+def _filled(text: str, value: float, labels: Mapping[str, str]) -> str:
+    """The text with figures and labels in place of Prometheus's placeholders."""
+
+    def fill(found: re.Match[str]) -> str:
+        return shown(value, found[3] or "humanize") if found[1] else labels.get(found[2], "")
+
+    return PLACEHOLDER.sub(fill, text)
 
 
 @lru_cache(maxsize=4)

@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
+from django.core.cache import cache
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from kernel.uuids import uuid7
@@ -24,6 +26,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 STATS = "/api/v1/payments/stats"
 MIDNIGHT = datetime(2026, 11, 4, 18, 30, tzinfo=UTC)
 AT = MIDNIGHT + timedelta(minutes=30)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_kept() -> None:
+    cache.clear()
 
 
 @pytest.fixture(autouse=True)
@@ -108,6 +115,36 @@ def test_today_begins_at_midnight_of_the_ledgers_zone(staging_rows: None) -> Non
     assert staging_day(at=AT).processed_today == 1
     assert webhook_day(at=AT).received_today == 1
     assert webhook_day(at=AT).average_response_time_ms == 0
+
+
+def test_what_is_settled_is_counted_once_and_what_comes_later_is_added() -> None:
+    receipt(AT - timedelta(minutes=20), "created", duration_ms="4.00")
+    receipt(AT - timedelta(minutes=1), "duplicate", duration_ms="2.00")
+    first = webhook_day(at=AT)
+    assert (first.received_today, first.duplicate_rate, first.average_response_time_ms) == (2, Decimal("0.5"), 3)
+
+    # Written after the first count, although it came before: still within the minutes that are read each time.
+    receipt(AT - timedelta(seconds=90), "created", duration_ms=None)
+    receipt(AT + timedelta(minutes=1), "duplicate", duration_ms="6.00")
+    for minutes in (1, 2, 5, 30):
+        later = webhook_day(at=AT + timedelta(minutes=minutes))
+        assert (later.received_today, later.duplicate_rate, later.average_response_time_ms) == (4, Decimal("0.5"), 4)
+
+
+def test_the_settled_part_of_the_day_is_not_read_again() -> None:
+    receipt(AT - timedelta(minutes=20), "created", duration_ms="4.00")
+    webhook_day(at=AT)
+    with CaptureQueriesContext(connection) as queries:
+        webhook_day(at=AT + timedelta(minutes=1))
+    (read,) = [query["sql"] for query in queries if "webhook_receipt" in query["sql"]]
+    assert "2026-11-04 18:58" in read
+    assert "2026-11-04 18:30" not in read
+
+
+def test_the_next_day_begins_at_nothing() -> None:
+    receipt(AT - timedelta(minutes=20), "created", duration_ms="4.00")
+    assert webhook_day(at=AT).received_today == 1
+    assert webhook_day(at=AT + timedelta(days=1)).received_today == 0
 
 
 def test_failed_batches_have_processed_nothing(staging_rows: None) -> None:

@@ -34,10 +34,13 @@ def cases() -> list[Any]:
 
 
 def values_of(notation: str) -> list[float]:
-    """promtool's `start+stepxcount` and `valuexcount`."""
-    found = re.fullmatch(r"(-?[\d.]+)(?:\+([\d.]+))?x(\d+)", notation)
-    assert found, notation
-    return [float(found[1]) + float(found[2] or 0) * place for place in range(int(found[3]) + 1)]
+    """promtool's `start+stepxcount` and `valuexcount`, one after the other."""
+    values: list[float] = []
+    for part in notation.split():
+        found = re.fullmatch(r"(-?[\d.]+)(?:\+([\d.]+))?x(\d+)", part)
+        assert found, notation
+        values += [float(found[1]) + float(found[2] or 0) * place for place in range(int(found[3]) + 1)]
+    return values
 
 
 def readings_of(case: Any) -> list[Reading]:
@@ -98,7 +101,8 @@ def test_every_alert_is_in_one_of_the_tested_cases() -> None:
 
 def test_no_placeholder_of_a_summary_is_left_unfilled() -> None:
     for rule in RULES:
-        told = rule.summary_of(1234.5, {"job_name": "a job", "group": "outbox"})
+        labels = {"job_name": "a job", "group": "outbox", "name": "a name"}
+        told = rule.summary_of(1234.5, labels) + rule.runbook_of(1234.5, labels)
         assert "{{" not in told, rule.name
         assert "$" not in told, rule.name
 
