@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from json.encoder import encode_basestring as _quoted
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -55,7 +56,7 @@ def loads(raw: bytes | str, *, max_depth: int = MAX_DEPTH) -> Any:
 
 def dumps(value: Any) -> str:
     """Writes JSON with Decimal as an exact number. Raises TypeError for what JSON has no form for, a float included."""
-    return "".join(_pieces(value))
+    return _written(value)
 
 
 def _decimal(text: str) -> Decimal:
@@ -104,29 +105,23 @@ def _check(value: Any, levels_left: int) -> None:
             _check(member, levels_left - 1)
 
 
-def _pieces(value: Any) -> Iterator[str]:
+def _written(value: Any) -> str:
+    if isinstance(value, str):
+        return _quoted(value)
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else "true" if value else "false"
+    if isinstance(value, int):
+        return int.__repr__(value)
     if isinstance(value, Decimal):
         if not value.is_finite():
             raise TypeError(f"{value} has no form in JSON.")
-        yield str(value)
-    elif isinstance(value, Mapping):
-        yield "{"
-        for place, (name, member) in enumerate(value.items()):
-            yield f"{', ' if place else ''}{json.dumps(str(name), ensure_ascii=False)}: "
-            yield from _pieces(member)
-        yield "}"
-    elif isinstance(value, list | tuple):
-        yield "["
-        for place, member in enumerate(value):
-            if place:
-                yield ", "
-            yield from _pieces(member)
-        yield "]"
-    elif isinstance(value, datetime):
-        yield json.dumps(value.astimezone(UTC).isoformat())
-    elif isinstance(value, date | UUID):
-        yield json.dumps(str(value))
-    elif isinstance(value, str | int | bool) or value is None:
-        yield json.dumps(value, ensure_ascii=False)
-    else:
-        raise TypeError(f"{type(value).__name__} has no exact form in JSON.")
+        return str(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join([f"{_quoted(str(name))}: {_written(member)}" for name, member in value.items()]) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join([_written(member) for member in value]) + "]"
+    if isinstance(value, datetime):
+        return _quoted(value.astimezone(UTC).isoformat())
+    if isinstance(value, date | UUID):
+        return _quoted(str(value))
+    raise TypeError(f"{type(value).__name__} has no exact form in JSON.")

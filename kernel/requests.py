@@ -6,8 +6,10 @@ import ipaddress
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -30,11 +32,7 @@ class RequestContextMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         started = time.perf_counter()
-        given = request.META.get("HTTP_X_REQUEST_ID", "")
-        request_id = given if REQUEST_ID.fullmatch(given) else str(uuid7(datetime.now(UTC)))
-        # Threads of the web server are used again: nothing of the request before may show in this one.
-        clear_contextvars()
-        bind_contextvars(request_id=request_id)
+        request_id = begin_request(request.META)
         try:
             response = self.get_response(request)
             response["X-Request-ID"] = request_id
@@ -43,7 +41,22 @@ class RequestContextMiddleware:
             _log_access(request, response.status_code, started)
             return response
         finally:
-            clear_contextvars()
+            end_request()
+
+
+def begin_request(environ: Mapping[str, Any]) -> str:
+    """Binds the id of a WSGI environment's request, its own or a new one, for all that is logged; gives the id."""
+    given = environ.get("HTTP_X_REQUEST_ID", "")
+    request_id = given if REQUEST_ID.fullmatch(given) else str(uuid7(datetime.now(UTC)))
+    # Threads of the web server are used again: nothing of the request before may show in this one.
+    clear_contextvars()
+    bind_contextvars(request_id=request_id)
+    return request_id
+
+
+def end_request() -> None:
+    """Forgets what was bound."""
+    clear_contextvars()
 
 
 def _log_access(request: HttpRequest, status: int, started: float) -> None:
@@ -94,14 +107,19 @@ def bind_actor(actor: str) -> None:
 
 
 def client_address(request: HttpRequest) -> str:
+    """`address_of` the request's environment."""
+    return address_of(request.META)
+
+
+def address_of(environ: Mapping[str, Any]) -> str:
     """The address that the request came from, as the outermost proxy of ours saw it; '' when none is known.
 
     With TRUSTED_PROXY_COUNT proxies in front, X-Forwarded-For is believed for that many hops counted from the right;
     what stands further left was written by the client. With none, the header is not looked at.
     """
-    peer = _plain_address(request.META.get("REMOTE_ADDR", ""))
+    peer = _plain_address(environ.get("REMOTE_ADDR", ""))
     hops: int = settings.TRUSTED_PROXY_COUNT
-    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "") if hops else ""
+    forwarded = environ.get("HTTP_X_FORWARDED_FOR", "") if hops else ""
     if not forwarded:
         return peer
     seen = [part.strip() for part in forwarded.split(",")]
@@ -109,6 +127,7 @@ def client_address(request: HttpRequest) -> str:
     return _plain_address(seen[-min(hops, len(seen))]) or peer
 
 
+@lru_cache(maxsize=4096)
 def _plain_address(text: str) -> str:
     """The address alone, in one spelling: no port, no brackets, and IPv4 as IPv4. '' when it is no address."""
     bare = re.sub(r"^\[([^\]]*)\](?::\d+)?$", r"\1", text.strip())

@@ -24,6 +24,9 @@ from payments.rules import (
 )
 
 AROUND = " \t\r\n"
+# No character of Unicode comes apart into more: a text that is longer by this factor stays too long in form NFC, and
+# to put a whole body's length into it could take minutes.
+LONGEST_DECOMPOSITION = 4
 KNOWN_FIELDS = frozenset(
     {
         "reference_number",
@@ -66,6 +69,11 @@ class PaymentNotice:
     payment_date: datetime
     payment_channel: str | None = None
     metadata: dict[str, Any] | None = None
+
+    @property
+    def metadata_json(self) -> str | None:
+        """The metadata as exact JSON; None when there is none."""
+        return exactjson.dumps(self.metadata) if self.metadata else None
 
     @property
     def identity(self) -> tuple[str, str, Decimal, str, datetime]:
@@ -138,7 +146,7 @@ def _text(reading: _Reading, name: str, max_length: int, *, form: Literal["NFC"]
         reading.refuse(f"{name}_not_text", name, "Send text in quotes: a number would lose its leading zeros.")
         return ""
     text = (value or "").strip(AROUND)
-    if form is not None:
+    if form is not None and len(text) <= max_length * LONGEST_DECOMPOSITION:
         text = unicodedata.normalize(form, text)
     if not text:
         reading.refuse(f"{name}_missing")

@@ -10,9 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from psycopg.types.json import Jsonb
 
-from kernel import exactjson
 from payments.notices import PaymentNotice
 from payments.rules import ACCEPTABLE_SQL, REASONS_SQL
 from payments.states import PaymentSource
@@ -66,25 +64,38 @@ def settle_staged_rows_sql() -> str:
 
 
 @cache
-def record_notices_sql() -> str:
-    """Records notices that are already checked, with a webhook receipt when there is a channel."""
+def record_notice_sql() -> str:
+    """Records one notice that is already checked, with a webhook receipt when there is a channel."""
     return _text("record_payments").format(
         incoming=_text("rows_from_notice"),
         acceptable="true",
-        source_batch_id="%(batch_id)s::uuid",
-        source_row_id="%(source_row_id)s::bigint",
+        source_batch_id="receipt_id",
+        source_row_id="source_row_id",
         payment_fields=_text("event_payment_fields"),
         settlement=_text("settle_notice"),
     )
 
 
 @cache
-def settle_notices_sql() -> str:
+def record_shared_notices_sql() -> str:
+    """The same for the notices of several requests at once, as %(notices)s; each has its own receipt."""
+    return _text("record_payments").format(
+        incoming=_text("rows_from_notices"),
+        acceptable="true",
+        source_batch_id="receipt_id",
+        source_row_id="source_row_id",
+        payment_fields=_text("event_payment_fields"),
+        settlement=_text("settle_notice"),
+    )
+
+
+@cache
+def settle_notice_sql() -> str:
     """Says for notices whose references were known whether they are the same payment, and keeps the conflicts."""
     return _text("settle_known_references").format(
         incoming=_text("rows_from_notice"),
         content_digest=_text("content_digest"),
-        staging_id="%(source_row_id)s::bigint",
+        staging_id="source_row_id",
         settlement=_text("settle_known_notices"),
     )
 
@@ -122,7 +133,7 @@ def notice_values(notice: PaymentNotice) -> dict[str, Any]:
         "currency": notice.currency,
         "payment_date": notice.payment_date,
         "payment_channel": notice.payment_channel,
-        "metadata": Jsonb(notice.metadata, dumps=exactjson.dumps) if notice.metadata else None,
+        "metadata": notice.metadata_json,
     }
 
 

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from paymentsite.machines import MachineHandler, split_by_path
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "paymentsite.settings")
-people = get_wsgi_application()
-application = split_by_path(people, MachineHandler())
+django_application = get_wsgi_application()
+
+# Django has to be set up before anything of ours that has models is imported.
+from payments.webhooks.door import in_front_of  # noqa: E402
+
+application = in_front_of(django_application)
 
 if settings.ROLE == "web":
     # After Django is set up, and before the server listens: the first request finds everything open and warm.

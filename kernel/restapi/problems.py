@@ -42,16 +42,20 @@ def problem(exc: Exception, request: HttpRequest) -> HttpResponse:
 
     An error of nobody's family becomes the 500 of `InternalError`, which gives nothing of it away.
     """
+    status, headers, body = problem_parts(exc, path=request.path)
+    return HttpResponse(body, status=status, headers=headers)
+
+
+def problem_parts(exc: Exception, *, path: str) -> tuple[int, dict[str, str], bytes]:
+    """The same as status, headers and body, for an answer that Django has no part in."""
     ours = in_our_words(exc) or InternalError()
+    headers = {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store"}
     if isinstance(ours, Unavailable):
         _log_unavailable(ours, exc)
-    response = HttpResponse(answer_json(problem_body(ours, request.path)), MEDIA_TYPE, ours.status)
-    if isinstance(ours, Unavailable):
-        response["Retry-After"] = str(ours.retry_after_seconds)
+        headers["Retry-After"] = str(ours.retry_after_seconds)
     if isinstance(ours, Unauthenticated):
-        response["WWW-Authenticate"] = ours.challenge
-    response["Cache-Control"] = "no-store"
-    return response
+        headers["WWW-Authenticate"] = ours.challenge
+    return ours.status, headers, answer_json(problem_body(ours, path))
 
 
 def problem_body(error: PaymentsiteError, path: str) -> dict[str, Any]:

@@ -4,18 +4,40 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db import IntegrityError
+from django.db import DataError, IntegrityError
 
+from kernel.gathering import Gathering
 from kernel.outbox.wakeup import wake_relay
 from kernel.transactions import own_statements
 from payments.deduplication.layers import count_database, find_known, remember
 from payments.deduplication.memory import KnownReference, fingerprint_of, mark_of
 from payments.notices import PaymentNotice
 from payments.operations.receipts import refuse_reused_key
-from payments.operations.recording import ReceiptFacts, Recording, record_notice
-from payments.states import Outcome, PaymentSource
+from payments.operations.recording import (
+    ClaimsCrossed,
+    Incoming,
+    ReceiptFacts,
+    Recording,
+    claim_notices,
+    incoming_webhook,
+    record_known_notice,
+    recorded,
+)
+from payments.states import Outcome
 
 RECEIPT_ONCE = "webhook_receipt_once"
+# Requests that wait at the same moment share one statement and one commit. Who comes while a statement is under way
+# waits for its end at most this long; docs/performance.md has what it brings.
+PATIENCE_SECONDS = 0.002
+MOST_NOTICES = 64
+
+_claims: Gathering[Incoming, bool] = Gathering(
+    claim_notices,
+    patience_seconds=PATIENCE_SECONDS,
+    at_most=MOST_NOTICES,
+    # What one notice can do to its neighbours: a webhook-id or a content that the database refuses, a crossed wait.
+    apart_on=(IntegrityError, DataError, ClaimsCrossed),
+)
 
 
 @own_statements
@@ -44,8 +66,9 @@ def receive_notice(notice: PaymentNotice, *, receipt: ReceiptFacts, at: datetime
 
 
 def _record(notice: PaymentNotice, receipt: ReceiptFacts, at: datetime) -> Recording:
+    incoming = incoming_webhook(notice, receipt=receipt, at=at)
     try:
-        return record_notice(notice, source=PaymentSource.WEBHOOK, at=at, receipt=receipt)
+        return recorded(incoming) if _claims.do(incoming) else record_known_notice(incoming)
     except IntegrityError as error:
         if RECEIPT_ONCE not in str(error):
             raise

@@ -1,13 +1,17 @@
-"""Records notices that a door has checked: webhooks one at a time, manual entry and corrections as a step."""
+"""Records notices that a door has checked: webhooks, several at once, and manual entry and corrections as a step."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+import orjson
+from django.db import OperationalError, connection
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from kernel import exactjson
 from kernel.errors import Conflict, Unavailable
@@ -16,7 +20,13 @@ from kernel.uuids import uuid7
 from payments.notices import PaymentNotice
 from payments.operations.receipts import refuse_reused_key
 from payments.partitioning import ensure_known, known_months, month_of
-from payments.recorder import notice_values, parameters, record_notices_sql, settle_notices_sql
+from payments.recorder import (
+    notice_values,
+    parameters,
+    record_notice_sql,
+    record_shared_notices_sql,
+    settle_notice_sql,
+)
 from payments.states import Outcome, PaymentSource
 
 ATTEMPTS = 3
@@ -55,14 +65,14 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptFacts:
-    """What the receipt of a webhook request keeps beside the payment. elapsed_ms counts from the request's arrival."""
+    """What the receipt of a webhook request keeps beside the payment. arrived is a time.perf_counter() in seconds."""
 
     channel_slug: str
     receipt_key: str
     body_digest: str
+    arrived: float
     source_address: str | None = None
     request_id: str = ""
-    elapsed_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +82,42 @@ class Origin:
     source: PaymentSource
     batch_id: UUID | None = None
     row_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A notice on its way into the database, under the id that its payment will have if its reference is new."""
+
+    notice: PaymentNotice
+    origin: Origin
+    at: datetime
+    payment_id: UUID
+    receipt: ReceiptFacts | None = None
+
+
+def incoming_webhook(notice: PaymentNotice, *, receipt: ReceiptFacts, at: datetime) -> Incoming:
+    """The notice of a webhook, whose receipt is written under an id that the payment names as what brought it."""
+    return Incoming(notice, Origin(PaymentSource.WEBHOOK, uuid7(at)), at, uuid7(at), receipt)
+
+
+class ClaimsCrossed(Exception):
+    """Two shared statements waited for each other, or for a lock that took too long; each notice can be tried alone."""
+
+
+@own_statements
+def claim_notices(incoming: Sequence[Incoming]) -> list[bool]:
+    """Records the notices of several webhooks in one statement and one commit; says of each whether it was new.
+
+    All or nothing when the statement fails. A notice that was not new is left to `record_known_notice`. Raises
+    ClaimsCrossed and the database's own errors.
+    """
+    ensure_known(month_of(each.notice.payment_date) for each in incoming)
+    try:
+        return _claim(incoming)
+    except OperationalError as error:
+        if isinstance(error.__cause__, DeadlockDetected | LockNotAvailable):
+            raise ClaimsCrossed from error
+        raise
 
 
 @own_statements
@@ -85,9 +131,14 @@ def record_notice(
     reference was claimed and released by others three times in a row.
     """
     ensure_known([month_of(notice.payment_date)])
-    # The receipt is written under this id, and the payment names it as what brought it.
-    receipt_id = uuid7(at) if receipt else None
-    return _record(_values(notice, Origin(source, receipt_id), at=at, receipt=receipt))
+    origin = Origin(source, uuid7(at) if receipt else None)
+    return _record(Incoming(notice, origin, at, uuid7(at), receipt))
+
+
+@own_statements
+def record_known_notice(incoming: Incoming) -> Recording:
+    """The same for a notice whose reference `claim_notices` has just found taken."""
+    return _settle(incoming) or _record(incoming)
 
 
 @inside_unit_of_work
@@ -96,40 +147,90 @@ def record_notice_as_step(notice: PaymentNotice, *, origin: Origin, at: datetime
 
     The caller has made sure of the month's partition before it opened its unit: partitions are made on their own.
     """
-    return _record(_values(notice, origin, at=at, receipt=None))
+    return _record(Incoming(notice, origin, at, uuid7(at)))
 
 
-def _record(values: dict[str, Any]) -> Recording:
+def _record(incoming: Incoming) -> Recording:
     for _ in range(ATTEMPTS):
-        with connection.cursor() as cursor:
-            cursor.execute(record_notices_sql(), values)
-            won = cursor.fetchone()
-            if won is not None:
-                return Recording(Outcome.RECORDED, *won)
-            # A webhook-id that came with another body is refused before its body can leave a conflict.
-            if values["receipt_key"] is not None:
-                refuse_reused_key(values["channel_slug"], values["receipt_key"], values["body_digest"])
-            # The claim found the reference taken. Whoever took it may have committed after our snapshot, so that only
-            # a new statement is sure to see the payment.
-            cursor.execute(settle_notices_sql(), values)
-            known = cursor.fetchone()
-        if known is not None:
-            _, payment_id, payment_date, is_same, difference = known
-            outcome = Outcome.DUPLICATE if is_same else Outcome.CONFLICT
-            return Recording(outcome, payment_id, payment_date, tuple(exactjson.loads(difference or "[]")))
+        (is_new,) = _claim([incoming])
+        if is_new:
+            return recorded(incoming)
+        recording = _settle(incoming)
+        if recording is not None:
+            return recording
     raise ReferenceUnsettled
 
 
-def _values(notice: PaymentNotice, origin: Origin, *, at: datetime, receipt: ReceiptFacts | None) -> dict[str, Any]:
+def recorded(incoming: Incoming) -> Recording:
+    """What became of a notice that was new."""
+    return Recording(Outcome.RECORDED, incoming.payment_id, incoming.notice.payment_date)
+
+
+def _claim(incoming: Sequence[Incoming]) -> list[bool]:
+    with connection.cursor() as cursor:
+        if len(incoming) == 1:
+            cursor.execute(record_notice_sql(), _values(incoming[0]))
+        else:
+            cursor.execute(record_shared_notices_sql(), _shared_values(incoming))
+        won = {payment_id for (payment_id,) in cursor.fetchall()}
+    return [each.payment_id in won for each in incoming]
+
+
+def _settle(incoming: Incoming) -> Recording | None:
+    """What is recorded under the reference; None when whoever had claimed it has released it again."""
+    receipt = incoming.receipt
+    # A webhook-id that came with another body is refused before its body can leave a conflict.
+    if receipt is not None:
+        refuse_reused_key(receipt.channel_slug, receipt.receipt_key, receipt.body_digest)
+    # The claim found the reference taken. Whoever took it may have committed after our snapshot, so that only a new
+    # statement is sure to see the payment.
+    with connection.cursor() as cursor:
+        cursor.execute(settle_notice_sql(), _values(incoming))
+        known = cursor.fetchone()
+    if known is None:
+        return None
+    _, payment_id, payment_date, is_same, difference = known
+    outcome = Outcome.DUPLICATE if is_same else Outcome.CONFLICT
+    return Recording(outcome, payment_id, payment_date, tuple(exactjson.loads(difference or "[]")))
+
+
+def _values(incoming: Incoming) -> dict[str, Any]:
+    origin = incoming.origin
     return {
-        **parameters(source=origin.source, batch_id=origin.batch_id, months=known_months.ranges(), at=at),
-        **notice_values(notice),
-        "payment_id": uuid7(at),
+        **parameters(source=origin.source, batch_id=origin.batch_id, months=known_months.ranges(), at=incoming.at),
+        **notice_values(incoming.notice),
+        "payment_id": incoming.payment_id,
         "source_row_id": origin.row_id,
+        **_receipt_values(incoming.receipt),
+    }
+
+
+def _shared_values(incoming: Sequence[Incoming]) -> dict[str, Any]:
+    rows = [
+        {
+            **notice_values(each.notice),
+            "amount": str(each.notice.amount),
+            "row_id": place,
+            "payment_id": each.payment_id,
+            "receipt_id": each.origin.batch_id,
+            "received_at": each.at,
+            **_receipt_values(each.receipt),
+        }
+        for place, each in enumerate(incoming)
+    ]
+    at = max(each.at for each in incoming)
+    return {
+        **parameters(source=incoming[0].origin.source, batch_id=None, months=known_months.ranges(), at=at),
+        "notices": orjson.dumps(rows).decode(),
+    }
+
+
+def _receipt_values(receipt: ReceiptFacts | None) -> dict[str, Any]:
+    return {
         "channel_slug": receipt.channel_slug if receipt else None,
         "receipt_key": receipt.receipt_key if receipt else None,
         "body_digest": receipt.body_digest if receipt else "",
         "source_address": receipt.source_address if receipt else None,
         "request_id": receipt.request_id if receipt else "",
-        "elapsed_ms": receipt.elapsed_ms if receipt else 0,
+        "elapsed_ms": (time.perf_counter() - receipt.arrived) * 1000 if receipt else 0,
     }

@@ -9,4 +9,13 @@
         %(currency)s::text                   as currency,
         %(payment_date)s::timestamptz        as payment_date,
         %(payment_channel)s::text            as payment_channel,
-        %(metadata)s::jsonb                  as metadata
+        %(metadata)s::jsonb                  as metadata,
+        %(source_row_id)s::bigint            as source_row_id,
+        %(batch_id)s::uuid                   as receipt_id,
+        %(channel_slug)s::text               as channel_slug,
+        %(receipt_key)s::text                as receipt_key,
+        %(body_digest)s::text                as body_digest,
+        %(source_address)s::inet             as source_address,
+        %(request_id)s::text                 as request_id,
+        %(at)s::timestamptz                  as received_at,
+        %(elapsed_ms)s::numeric              as elapsed_ms

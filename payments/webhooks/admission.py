@@ -6,11 +6,12 @@ import hashlib
 import ipaddress
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, UnreadablePostError
 
 from kernel.errors import RateLimited
 from kernel.ratelimits import RateLimit
@@ -59,21 +60,20 @@ class Arrival:
     rate_headers: dict[str, str] = field(default_factory=dict)
 
 
-def admit(request: HttpRequest, arrival: Arrival) -> ChannelFacts:
+def admit(environ: Mapping[str, Any], arrival: Arrival) -> ChannelFacts:
     """Fills the arrival and gives its channel once the sender is proven. Raises the refusal that comes first."""
-    if request.method != "POST":
+    if environ["REQUEST_METHOD"] != "POST":
         raise MethodNotAllowed
-    _check_announced_size(request)
+    _check_announced_size(environ)
     channel = _channel(arrival)
     _check_address(channel, arrival.source_address)
     _check_rate(channel, arrival)
-    _check_content_type(request)
-    arrival.body = _read_body(request)
+    _check_content_type(environ)
+    arrival.body = _read_body(environ)
     arrival.body_digest = hashlib.sha256(arrival.body).hexdigest()
-    meta = request.META
     arrival.receipt_key = verify(
         channel.scheme,
-        {name: meta[key] for name, key in _META_BY_HEADER.items() if key in meta},
+        {name: environ[key] for name, key in _META_BY_HEADER.items() if key in environ},
         arrival.body,
         keys=channel.keys,
         channel=channel.slug,
@@ -83,9 +83,9 @@ def admit(request: HttpRequest, arrival: Arrival) -> ChannelFacts:
     return channel
 
 
-def _check_announced_size(request: HttpRequest) -> None:
-    announced = request.META.get("CONTENT_LENGTH") or "0"
-    # A length that is no number is refused by the server before us; Django would read such a body as empty.
+def _check_announced_size(environ: Mapping[str, Any]) -> None:
+    announced = environ.get("CONTENT_LENGTH") or "0"
+    # A length that is no number is refused by the server before us.
     if announced.isdecimal() and int(announced) > settings.WEBHOOK_MAX_BODY_BYTES:
         raise _too_large()
 
@@ -125,29 +125,29 @@ def _check_rate(channel: ChannelFacts, arrival: Arrival) -> None:
         )
 
 
-def _check_content_type(request: HttpRequest) -> None:
-    if not _json_type.fullmatch(request.META.get("CONTENT_TYPE", "").strip()):
+def _check_content_type(environ: Mapping[str, Any]) -> None:
+    if not _json_type.fullmatch(environ.get("CONTENT_TYPE", "").strip()):
         raise ContentTypeUnsupported
-    if request.META.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() != "identity":
+    if environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() != "identity":
         raise ContentTypeUnsupported("A compressed body is not read: the signature is checked over plain bytes.")
 
 
-def _read_body(request: HttpRequest) -> bytes:
+def _read_body(environ: Mapping[str, Any]) -> bytes:
     """The raw bytes; a body without Content-Length, in chunks, is read up to the limit and no further."""
     limit = settings.WEBHOOK_MAX_BODY_BYTES
+    announced = environ.get("CONTENT_LENGTH") or ""
+    length = int(announced) if announced.isdecimal() else None
+    if length is None and not environ.get("HTTP_TRANSFER_ENCODING"):
+        length = 0
     try:
-        if not request.META.get("CONTENT_LENGTH") and request.META.get("HTTP_TRANSFER_ENCODING"):
-            # Django takes a body without a length for an empty one; the server's own stream ends where the body does.
-            body = request.META["wsgi.input"].read(limit + 1)
-        else:
-            body = request.body
-    except (UnreadablePostError, OSError):
+        # Without a length the server's own stream ends where the body does.
+        body: bytes = environ["wsgi.input"].read(limit + 1 if length is None else length)
+    except OSError:
         raise BodyUnreadable from None
     if len(body) > limit:
         raise _too_large()
-    announced = request.META.get("CONTENT_LENGTH")
-    if announced and len(body) != int(announced):
-        raise BodyUnreadable(f"{len(body)} bytes came of the {int(announced)} that were announced.")
+    if length is not None and len(body) != length:
+        raise BodyUnreadable(f"{len(body)} bytes came of the {length} that were announced.")
     return body
 
 

@@ -12,7 +12,8 @@ from paymentsite.stack.postgres import PostgresServer
 from paymentsite.stack.programs import OwnProgram, Program, WebProgram
 from paymentsite.stack.valkey import ValkeyServer
 
-WEB_THREADS = 8
+# Most of them wait for a statement that they share (payments/operations/receiving.py): few would leave little to share.
+WEB_THREADS = 32
 JOB_THREADS = 4
 MANAGE = "manage.py"
 # What our programs have in common, for the copies of one process that has imported it. The WSGI module is not among

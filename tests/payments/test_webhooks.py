@@ -354,7 +354,7 @@ def test_a_database_that_does_not_answer_is_a_503_that_may_be_repeated(monkeypat
         raise OperationalError("the connection is lost")
 
     with monkeypatch.context() as patch:
-        patch.setattr("payments.operations.receiving.record_notice", away)
+        patch.setattr("payments.operations.recording._claim", away)
         response = post()
     assert (response.status_code, json.loads(response.content)["code"]) == (503, "database-unavailable")
     assert int(response["Retry-After"]) >= 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import io
 import json
 import threading
 import time
@@ -81,6 +82,33 @@ def post(
     sent = raw(body_of() if body is None else body)
     given = signed(sent, webhook_id=webhook_id) if headers is None else headers
     return _client().post(path, sent, content_type=content_type, headers=given, **extra)  # type: ignore[return-value]
+
+
+def ask(
+    path: str, body: bytes = b"", *, method: str = "POST", headers: dict[str, str] | None = None, app: Any = None
+) -> tuple[int, dict[str, str], bytes]:
+    """What the whole WSGI application answers: status, headers, body."""
+    answered: dict[str, Any] = {}
+
+    def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> None:
+        answered["status"], answered["headers"] = int(status.split()[0]), dict(headers)
+        assert len(headers) == len(answered["headers"])
+
+    environ = {
+        "REQUEST_METHOD": method,
+        "PATH_INFO": path,
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "REMOTE_ADDR": "127.0.0.1",
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.url_scheme": "http",
+        "CONTENT_TYPE": "application/json",
+        "CONTENT_LENGTH": str(len(body)),
+    } | {"HTTP_" + name.upper().replace("-", "_"): value for name, value in (headers or {}).items()}
+    if app is None:
+        from paymentsite.wsgi import application as app
+    answer = b"".join(app(environ, start_response))
+    return answered["status"], answered["headers"], answer
 
 
 def _client() -> Client:
