@@ -56,6 +56,7 @@ INSTALLED_APPS = [
     "kernel.outbox",
     "kernel.jobs",
     "kernel.approvals",
+    "kernel.pruning",
     "kernel.invariants",
     "kernel.measurements",
 ]
@@ -71,12 +72,6 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
-]
-
-# What a webhook passes through; see paymentsite/machines.py.
-MACHINE_MIDDLEWARE = [
-    "kernel.requests.RequestContextMiddleware",
-    "django.middleware.security.SecurityMiddleware",
 ]
 
 ROOT_URLCONF = "paymentsite.urls"
@@ -179,6 +174,16 @@ PARTITION_RETENTION_MONTHS = env.integer("PARTITION_RETENTION_MONTHS", 12, minim
 ARCHIVE_FOLDER = env.folder("ARCHIVE_FOLDER", STATE.path / "archives")
 PARTITION_SPACE_LIMIT_MB = env.integer("PARTITION_SPACE_LIMIT_MB", 10240, minimum=1)
 WEBHOOK_MAX_BODY_BYTES = env.integer("WEBHOOK_MAX_BODY_BYTES", 262144, minimum=1024, maximum=16 * 1024 * 1024)
+
+# What is kept for how long; older rows are pruned once a day (docs/operations.md). A channel's clock tolerance is an hour
+# at the most, so that no receipt goes while its request could be sent again.
+WEBHOOK_RECEIPT_RETENTION_DAYS = env.integer("WEBHOOK_RECEIPT_RETENTION_DAYS", 90, minimum=7, maximum=36500)
+PROCESS_LOG_RETENTION_DAYS = env.integer("PROCESS_LOG_RETENTION_DAYS", 400, minimum=30, maximum=36500)
+REVIEW_RETENTION_DAYS = env.integer("REVIEW_RETENTION_DAYS", 2555, minimum=30, maximum=36500)
+EVENT_RETENTION_DAYS = env.integer("EVENT_RETENTION_DAYS", 365, minimum=30, maximum=36500)
+JOB_RUN_RETENTION_DAYS = env.integer("JOB_RUN_RETENTION_DAYS", 90, minimum=1, maximum=36500)
+ACCESS_LOG_RETENTION_DAYS = env.integer("ACCESS_LOG_RETENTION_DAYS", 400, minimum=1, maximum=36500)
+SESSION_RETENTION_DAYS = env.integer("SESSION_RETENTION_DAYS", 1, minimum=1, maximum=3660)
 
 # De-duplication in front of the database. Redis is off by default: a probe of it costs as much as the primary key.
 ENABLE_MEMORY_CACHE = env.boolean("ENABLE_MEMORY_CACHE", default=True)
