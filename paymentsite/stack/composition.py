@@ -20,7 +20,6 @@ MANAGE = "manage.py"
 # them, because its import makes a web process ready.
 SHARED_MODULES = (
     "paymentsite.urls",
-    "paymentsite.machines",
     "paymentsite.monitoring.pool",
     "payments.webhooks.startup",
     "payments.tasks",
