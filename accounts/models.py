@@ -66,6 +66,11 @@ class ApiKey(models.Model):
     def __str__(self) -> str:
         return f"ps_{self.prefix}_… of {self.client}"
 
+    @property
+    def is_final(self) -> bool:
+        """Whether it is refused for ever, so that there is nothing left to rotate or revoke."""
+        return self.revoked_at is not None
+
     def state(self, at: datetime) -> str:
         """`live`, `replaced` (lives until it expires), `expired` or `revoked`."""
         if self.revoked_at is not None:

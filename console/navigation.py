@@ -72,6 +72,7 @@ GROUPS: tuple[tuple[str, tuple[Page, ...]], ...] = (
         (
             Page("Channels", "hub", "payments_channel", "payments.view_channel"),
             Page("Requests", "webhook", "payments_webhookreceipt", "payments.view_webhookreceipt"),
+            Page("Signature doctor", "stethoscope", "payments_signaturedoctor", "payments.diagnose_signature"),
         ),
     ),
     ("Events", (Page("Outbox", "outbox", "outbox_outboxevent", "outbox.view_outboxevent"),)),
@@ -79,6 +80,7 @@ GROUPS: tuple[tuple[str, tuple[Page, ...]], ...] = (
         "Operations",
         (
             Page("Performance", "monitoring", "measurements_measurement", "measurements.view_measurement"),
+            Page("Partitions", "calendar_month", "payments_partitionarchive", "payments.view_partitionarchive"),
             Page("Job runs", "play_circle", "jobs_jobrun", "jobs.view_jobrun"),
             Page(
                 "Invariants",

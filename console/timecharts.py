@@ -71,7 +71,8 @@ def latency_chart(title: str, name: str, steps: Sequence[Step], window: Window, 
             "label": label,
             "data": [None if step[place] is None else round(_value_of(step[place]) * 1000, 2) for step in found],
             "borderColor": COLOURS[place],
-            "backgroundColor": COLOURS[place],
+            # In the legend as it is drawn.
+            "backgroundColor": "transparent",
             "borderDash": dash,
             # A step without neighbours would be a line without length.
             "pointRadius": 2 if _is_lonely([step[place] for step in found]) else 0,

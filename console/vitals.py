@@ -144,9 +144,10 @@ def drain(waiting: float, rate_per_second: float) -> str:
     """How long it takes at the rate: `about 4 min 10 s at 40 a second`."""
     if not rate_per_second:
         return "nothing went out in the last five minutes"
-    left = length(timedelta(seconds=round(waiting / rate_per_second)))
-    least = "at least " if waiting >= COUNTED_UNTIL else "about "
-    return f"{least}{left} to drain at {rate_shown(rate_per_second)} a second"
+    seconds = round(waiting / rate_per_second)
+    least = "at least" if waiting >= COUNTED_UNTIL else "about"
+    left = f"{least} {length(timedelta(seconds=seconds))}" if seconds else "less than a second"
+    return f"{left} to drain at {rate_shown(rate_per_second)} a second"
 
 
 def _backlog(title: str, waiting: float | None, outflow: float, meaning: str, kind: type) -> Card:

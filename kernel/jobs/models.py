@@ -12,7 +12,7 @@ from kernel.calendar import ledger_zone
 from kernel.errors import Conflict
 from kernel.jobs.querysets import JobRunQuerySet
 from kernel.jobs.registry import title_of
-from kernel.jobs.states import LIVE, JobStatus, may_move
+from kernel.jobs.states import FINAL, LIVE, JobStatus, may_move
 
 
 class IllegalJobMove(Conflict):
@@ -90,6 +90,11 @@ class JobRun(models.Model):
             )
         self.status = target
         self.status_since = at
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it has ended, so that there is nothing left to cancel."""
+        return self.status in FINAL
 
     @property
     def share_done(self) -> float | None:

@@ -5,4 +5,4 @@ from django.apps import AppConfig
 
 class MeasurementsConfig(AppConfig):
     name = "kernel.measurements"
-    verbose_name = "Performance"
+    verbose_name = "Operations"
