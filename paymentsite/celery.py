@@ -89,4 +89,10 @@ def schedule() -> tuple[Scheduled, ...]:
             timedelta(minutes=10),
             "The same for what came last, at little cost.",
         ),
+        Scheduled(
+            "Prune history",
+            "kernel.pruning.tasks.prune",
+            timedelta(days=1),
+            "Deletes receipts, logs, events and the like that are older than their settings say.",
+        ),
     )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
 from kernel.audit.actors import ActorKind
 from kernel.audit.querysets import AuditEntryQuerySet
 from kernel.fields import PositionsField
+
+# Nothing younger is ever retired, whatever the settings say; the triggers of the tables hold the same.
+NEVER_RETIRED_WITHIN = timedelta(days=30)
 
 
 class AuditEntry(models.Model):
@@ -83,3 +88,40 @@ class AuditSeal(models.Model):
 
     def __str__(self) -> str:
         return f"seal {self.sequence} of {self.source}"
+
+
+class AuditRetirement(models.Model):
+    """The rows of one seal were deleted because they were old: which, when, by which job run, with which content.
+
+    The table is append-only and sealed itself, so that nobody can take rows away unseen.
+    """
+
+    # One for the seals whose rows went in one statement.
+    operation = models.UUIDField(db_index=True)
+    seal_sequence = models.BigIntegerField(unique=True)
+    source = models.TextField()
+    retired_at = models.DateTimeField()
+    first_recorded_at = models.DateTimeField()
+    last_recorded_at = models.DateTimeField()
+    entry_count = models.BigIntegerField()
+    # Recomputed from the rows right before they were deleted; equal to the seal's.
+    content_digest = models.BinaryField()
+    # How many rows of each kind, such as each type of event.
+    counts = models.JSONField(default=dict)
+    job_run_id = models.UUIDField()
+
+    class Meta:
+        db_table = "audit_retirement"
+        default_permissions = ("view",)
+        verbose_name = "retired seal"
+        indexes = [models.Index(fields=["source", "-id"], name="audit_retirement_source")]
+        constraints = [
+            models.CheckConstraint(
+                name="audit_retirement_old_enough",
+                condition=models.Q(retired_at__gte=models.F("last_recorded_at") + NEVER_RETIRED_WITHIN),
+            ),
+            models.CheckConstraint(name="audit_retirement_not_empty", condition=models.Q(entry_count__gt=0)),
+        ]
+
+    def __str__(self) -> str:
+        return f"retired seal {self.seal_sequence} of {self.source}"

@@ -15,6 +15,9 @@ class SealedSource:
 
     `content` are the expressions whose values can never change once the row is committed. Each must read the same in
     every session, so a timestamp goes in as `extract(epoch from entry.x)`. `recorded_at` says when a row came about.
+
+    Rows of a source with `retirable`, a condition on the row, may be retired when they are old (retirement.py);
+    `counted_by` is what their numbers are kept by.
     """
 
     name: str
@@ -22,6 +25,8 @@ class SealedSource:
     position: str
     recorded_at: str
     content: Sequence[str]
+    retirable: str = "false"
+    counted_by: str = "''"
 
     def sql(self, statement: str) -> str:
         """The statement of this name in sql/, for this source."""
@@ -32,6 +37,8 @@ class SealedSource:
             "<table>": self.table,
             "<position>": self.position,
             "<recorded_at>": self.recorded_at,
+            "<retirable>": self.retirable,
+            "<counted_by>": self.counted_by,
             "<digest>": f"sha256(convert_to(row({', '.join(self.content)})::text, 'UTF8'))",
         }.items():
             text = text.replace(mark, value)
@@ -77,6 +84,27 @@ register_source(
             "entry.request_id",
             "entry.change_set",
             "entry.source",
+        ),
+    )
+)
+register_source(
+    SealedSource(
+        name="audit_retirement",
+        table="audit_retirement",
+        position="id",
+        recorded_at="entry.retired_at",
+        content=(
+            "entry.id",
+            "entry.operation",
+            "entry.seal_sequence",
+            "entry.source",
+            "extract(epoch from entry.retired_at)",
+            "extract(epoch from entry.first_recorded_at)",
+            "extract(epoch from entry.last_recorded_at)",
+            "entry.entry_count",
+            "entry.content_digest",
+            "entry.counts",
+            "entry.job_run_id",
         ),
     )
 )

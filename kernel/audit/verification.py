@@ -29,6 +29,8 @@ class Fault(StrEnum):
     UNSEALED = "unsealed"
     # A seal does not follow from the one before it, or was changed itself.
     BROKEN = "broken"
+    # A row stands where a retired one was deleted.
+    RETURNED = "returned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Finding:
             Fault.MISSING: f"{self.source} {self.position} was sealed and is no longer there.",
             Fault.UNSEALED: f"{self.source} {self.position} was never sealed.",
             Fault.BROKEN: f"seal {self.position} ({self.source}) does not follow from the one before it.",
+            Fault.RETURNED: f"{self.source} {self.position} was retired, and a row stands there again.",
         }
         return sentences[self.fault]
 
@@ -72,6 +75,7 @@ def verify_chain(at: datetime) -> Verification:
     findings = list(broken)
     for source in all_sources():
         findings += _altered_rows(source, last_sequence=seals)
+        findings += _unsound_retirements(source)
         findings += _unsealed_rows(source, at=at)
     return Verification(seals=seals, rows=rows, head=head, findings=tuple(findings))
 
@@ -117,6 +121,12 @@ def _altered_rows(source: SealedSource, *, last_sequence: int) -> Iterator[Findi
             found += max(len(rows), 1)
             if found >= FINDINGS_PER_KIND:
                 return
+
+
+def _unsound_retirements(source: SealedSource) -> Iterator[Finding]:
+    where = {"source": source.name, "limit": FINDINGS_PER_KIND}
+    for fault, position in _rows(source.sql("unsound_retirements"), where):
+        yield Finding(Fault(fault), source.name, position)
 
 
 def _unsealed_rows(source: SealedSource, *, at: datetime) -> Iterator[Finding]:

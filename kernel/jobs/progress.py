@@ -91,6 +91,11 @@ class Progress:
             self._echo(self._position)
 
     @property
+    def run_id(self) -> UUID:
+        """The run's key, for what the job leaves behind."""
+        return self._run_id
+
+    @property
     def position(self) -> Position:
         return self._position
 

@@ -10,6 +10,10 @@ from django.apps import apps
 from django.db import models
 from django.db.models import Exists, OuterRef, Subquery
 
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
+
+from kernel.outbox.selection import EventFilter
 if TYPE_CHECKING:
     from kernel.outbox.models import OutboxDelivery, OutboxEvent  # noqa: F401 -- the base classes below name them
 
@@ -88,3 +92,19 @@ def publications_of(position: Any) -> models.QuerySet[Any]:
 
 def _delivery_of(column: str) -> models.QuerySet[Any]:
     return apps.get_model("outbox", "OutboxDelivery")._default_manager.filter(position=OuterRef(column))
+def retired_count(event_type: str) -> int:
+    """How many events of this type were deleted because they were old."""
+    retirements = apps.get_model("audit", "AuditRetirement")._default_manager.filter(source="outbox_event")
+    count = Cast(KeyTextTransform(event_type, "counts"), models.BigIntegerField())
+    return retirements.aggregate(count=models.Sum(count))["count"] or 0
+
+
+def retired_until(event_type: str) -> datetime | None:
+    """Every deleted event of this type occurred at or before this; None when none was deleted."""
+    retirements = apps.get_model("audit", "AuditRetirement")._default_manager.filter(source="outbox_event")
+    until: datetime | None = retirements.filter(counts__has_key=event_type).aggregate(
+        until=models.Max("last_recorded_at")
+    )["until"]
+    return until
+
+

@@ -1,4 +1,4 @@
--- The seals of a stretch of the chain whose rows no longer give the count and the digest that were sealed.
+-- The seals of a stretch of the chain whose rows no longer give the count and the digest that were sealed. A retired seal has none.
 select seal.sequence
 from audit_seal as seal
 cross join lateral (
@@ -13,5 +13,6 @@ cross join lateral (
 ) as found
 where seal.source = %(source)s
     and seal.sequence > %(after)s and seal.sequence <= %(up_to)s
+    and not exists (select from audit_retirement as retirement where retirement.seal_sequence = seal.sequence)
     and (found.entry_count, coalesce(found.content_digest, ''::bytea)) is distinct from (seal.entry_count, seal.content_digest)
 order by seal.sequence
