@@ -1,4 +1,4 @@
-"""`python -m benchmarks staging|webhook|all [--quick]`: on servers of its own, with fsync on, in a temporary folder."""
+"""`python -m benchmarks <name>|all [--quick]`: on servers of its own, with fsync on, in a temporary folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from benchmarks.sizes import SIZES
 from benchmarks.stand import Stand
 
-NAMES = ("staging", "webhook")
+NAMES = ("staging", "webhook", "steadyrate", "coldstart", "memory")
 
 
 def main() -> None:

@@ -48,3 +48,11 @@ def verdict(name: str, goal: float, ratios: Sequence[float], limits: Sequence[fl
         return f"{said}: met"
     moved = max(limits) / min(limits)
     return f"{said}: undecided, the limit moved {moved:.2f} times" if moved >= STEADY else f"{said}: MISSED"
+
+
+def at_most(name: str, goal: float, reached: float, unit: str, *, unless: str = "") -> str:
+    """Whether a figure keeps below its limit; `unless` says why a missed goal decides nothing, if it does not."""
+    said = f"{name}: {reached:,.1f} {unit}, goal at most {goal:,.0f}"
+    if reached <= goal:
+        return f"{said}: met"
+    return f"{said}: undecided, {unless}" if unless else f"{said}: MISSED"

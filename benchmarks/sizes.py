@@ -14,13 +14,18 @@ class Size:
     requests: int
     warm_up_requests: int
     repetitions: int
+    # memory: webhook requests and staged rows; coldstart and steadyrate: requests a second, and seconds of the latter.
+    memory_requests: int
+    memory_rows: int
+    rate: int
+    seconds: int
 
     def with_repetitions(self, repetitions: int | None) -> Size:
         return replace(self, repetitions=repetitions) if repetitions else self
 
 
 SIZES = {
-    "full": Size(200_000, 100_000, 20_000, 1_000, 5),
-    "quick": Size(50_000, 20_000, 6_000, 500, 2),
-    "smoke": Size(2_000, 500, 400, 50, 1),
+    "full": Size(200_000, 100_000, 20_000, 1_000, 5, 100_000, 1_000_000, 1_000, 60),
+    "quick": Size(50_000, 20_000, 6_000, 500, 2, 20_000, 100_000, 1_000, 15),
+    "smoke": Size(2_000, 500, 400, 50, 1, 400, 5_000, 100, 2),
 }
