@@ -56,7 +56,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One notice by one client, and its answer. Moments are seconds of one clock; answered_at is None without an answer."""
+    """One notice by one client, and its answer. Moments are seconds of one clock; without an answer there is none."""
 
     client: str
     reference: str
