@@ -125,7 +125,7 @@ class ConfirmationPage:
         built: list[forms.Form] = []
         if self.declared.form is not None:
             initial = self.declared.initial(self.record) if self.declared.initial else None
-            built.append(_dressed(self.declared.form(bound, initial=initial)))
+            built.append(dressed(self.declared.form(bound, initial=initial)))
         if self.declared.asks_reason:
             built.append(ReasonForm(bound))
         return built
@@ -175,7 +175,7 @@ def _referring_page(request: HttpRequest) -> str:
     return referrer.path + (f"?{referrer.query}" if referrer.query else "")
 
 
-def _dressed(form: forms.Form) -> forms.Form:
+def dressed(form: forms.Form) -> forms.Form:
     """Gives plain widgets the look of the console."""
     for bound_field in form:
         widget = bound_field.field.widget

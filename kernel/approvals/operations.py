@@ -140,7 +140,7 @@ def withdraw(request_id: int, *, actor: Actor, reason: str, at: datetime) -> App
 @unit_of_work
 def expire_overdue(*, at: datetime) -> list[ApprovalRequest]:
     """Ends every request whose time is over before it was carried out; gives them."""
-    overdue = list(ApprovalRequest.objects.overdue(at).order_by("pk").select_for_update(of=("self",)))
+    overdue = ApprovalRequest.objects.lock_overdue(at)
     for request in overdue:
         request._move_to(ApprovalStatus.EXPIRED, at=at)
         request.save()

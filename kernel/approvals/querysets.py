@@ -29,6 +29,10 @@ class ApprovalRequestQuerySet(models.QuerySet["ApprovalRequest"]):
         """Not carried out, although their time is over."""
         return self.filter(status__in=sorted(LIVE), expires_at__lte=at)
 
+    def lock_overdue(self, at: datetime) -> list[ApprovalRequest]:
+        """The overdue rows, locked; PostgreSQL tests the condition again on each row that it locked."""
+        return list(self.overdue(at).order_by("pk").select_for_update(of=("self",)))
+
     def with_turn(self, *, user_id: int, kinds: Collection[str]) -> Self:
         """Adds `turn`: MINE_TO_DECIDE for what this person may decide (they may approve `kinds` and did not ask)."""
         mine = models.Q(status=ApprovalStatus.PENDING, kind__in=list(kinds)) & ~models.Q(requested_by_id=user_id)

@@ -18,6 +18,9 @@ from kernel.outbox.display import indented, masked_key
 from kernel.outbox.forms import PositionsForm
 from kernel.outbox.models import OutboxEvent
 from kernel.outbox.querysets import EventQuerySet, publications_of
+from kernel.outbox.replaypages import OutboxReplayAdmin
+
+__all__ = ["OutboxEventAdmin", "OutboxReplayAdmin"]
 
 PUBLICATIONS_SHOWN = 20
 ERROR_LETTERS_SHOWN = 80

@@ -27,4 +27,7 @@ def headers_of(event: QueuedEvent) -> list[tuple[str, str | bytes | None]]:
     ]
     if event.subject:
         headers.append(("ce_subject", event.subject))
+    if event.is_replay:
+        # An attribute of our own, as CloudEvents allows: the same event, with the same id, once more.
+        headers.append(("ce_replayed", "true"))
     return headers

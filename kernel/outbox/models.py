@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from django.contrib.postgres.indexes import GistIndex
+from django.contrib.postgres.indexes import BrinIndex, GistIndex
 from django.db import models
 from django.db.models.functions import Now
 
+from kernel.approvals.models import ApprovalRequest
 from kernel.fields import PositionsField
-from kernel.outbox.querysets import DeliveryQuerySet, EventQuerySet
+from kernel.outbox.querysets import DeliveryQuerySet, EventQuerySet, ReplayQuerySet
 
 
 class OutboxEvent(models.Model):
@@ -31,6 +32,11 @@ class OutboxEvent(models.Model):
         db_table = "outbox_event"
         verbose_name = "outbox event"
         permissions = [("replay_event", "Can send delivered events again")]
+        indexes = [
+            # Rows lie in the order of their moments, near enough: a few kilobytes find a range of time, and a new
+            # event costs it nothing.
+            BrinIndex(fields=["occurred_at"], name="outbox_event_when", pages_per_range=32, autosummarize=True),
+        ]
 
     def __str__(self) -> str:
         return f"{self.event_type} {self.position}"
@@ -48,6 +54,8 @@ class OutboxDelivery(models.Model):
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     last_error = models.TextField(db_default="", blank=True)
     queued_at = models.DateTimeField(db_default=Now())
+    # Delivered before, and queued again by a person: its message says so.
+    is_replay = models.BooleanField(db_default=False)
 
     objects = DeliveryQuerySet.as_manager()
 
@@ -91,3 +99,51 @@ class OutboxPublication(models.Model):
 
     def __str__(self) -> str:
         return f"{self.events} events to {self.topic} at {self.published_at:%Y-%m-%d %H:%M:%S}"
+
+
+class OutboxReplay(models.Model):
+    """Events that are sent again with an approval: which exactly, how fast, and how far it is.
+
+    The selection is frozen: the filter, the first and the highest position, how many, and a digest of them all.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    approval = models.OneToOneField(ApprovalRequest, on_delete=models.PROTECT, related_name="+")
+    requested_by = models.TextField()
+    reason = models.TextField()
+    from_at = models.DateTimeField()
+    to_at = models.DateTimeField()
+    key = models.CharField(max_length=200, blank=True, default="")
+    event_type = models.CharField(max_length=100, blank=True, default="")
+    first_position = models.BigIntegerField()
+    highest_position = models.BigIntegerField()
+    count = models.BigIntegerField()
+    digest = models.CharField(max_length=64)
+    # Events per second.
+    rate = models.IntegerField()
+    created_at = models.DateTimeField()
+    # The last position that was looked at; what was queued, and what waited already and was left as it was.
+    reached_position = models.BigIntegerField()
+    queued = models.BigIntegerField(default=0)
+    already_waiting = models.BigIntegerField(default=0)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    # The job run that was last asked to go on with it.
+    run_id = models.UUIDField(null=True, blank=True)
+
+    objects = ReplayQuerySet.as_manager()
+
+    class Meta:
+        db_table = "outbox_replay"
+        verbose_name = "replay"
+        default_permissions = ("view",)
+        permissions = [("approve_replay", "Can approve that more than 100 events are sent again")]
+        constraints = [
+            models.CheckConstraint(
+                name="outbox_replay_within_its_count",
+                condition=models.Q(queued__gte=0, already_waiting__gte=0, count__gt=0, rate__gt=0)
+                & models.Q(count__gte=models.F("queued") + models.F("already_waiting")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Replay {self.pk} of {self.count:,} events"

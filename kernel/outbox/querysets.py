@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -9,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Self
 from django.apps import apps
 from django.db import models
 from django.db.models import Exists, OuterRef, Subquery
-
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 
 from kernel.outbox.selection import EventFilter
+
 if TYPE_CHECKING:
-    from kernel.outbox.models import OutboxDelivery, OutboxEvent  # noqa: F401 -- the base classes below name them
+    from kernel.outbox.models import OutboxDelivery, OutboxEvent, OutboxReplay  # noqa: F401 -- base classes name them
 
 BACKLOG_COUNT_CAP = 100_000
 
@@ -36,6 +37,12 @@ class Backlog:
 
 class EventQuerySet(models.QuerySet["OutboxEvent"]):
     """Events, with what became of each of them on request."""
+
+    def selected(self, chosen: EventFilter, *, up_to: int) -> Self:
+        """The events that a filter gives, up to a position."""
+        found = self.filter(occurred_at__gte=chosen.from_at, occurred_at__lt=chosen.to_at, position__lte=up_to)
+        found = found.filter(key=chosen.key) if chosen.key else found
+        return found.filter(event_type=chosen.event_type) if chosen.event_type else found
 
     def waiting(self) -> Self:
         return self.filter(Exists(_delivery_of("position")))
@@ -84,14 +91,20 @@ class DeliveryQuerySet(models.QuerySet["OutboxDelivery"]):
         )
 
 
+class ReplayQuerySet(models.QuerySet["OutboxReplay"]):
+    """Replays that were approved."""
+
+    def lock(self, pks: Iterable[int]) -> list[OutboxReplay]:
+        """The rows of these keys, locked in order of their keys until the unit of work ends."""
+        return list(self.filter(pk__in=list(pks)).order_by("pk").select_for_update(of=("self",)))
+
+
 def publications_of(position: Any) -> models.QuerySet[Any]:
     """Publications that carried this position (a number or an OuterRef), the latest first."""
     publication = apps.get_model("outbox", "OutboxPublication")
     return publication._default_manager.filter(positions__holds=position).order_by("-published_at")
 
 
-def _delivery_of(column: str) -> models.QuerySet[Any]:
-    return apps.get_model("outbox", "OutboxDelivery")._default_manager.filter(position=OuterRef(column))
 def retired_count(event_type: str) -> int:
     """How many events of this type were deleted because they were old."""
     retirements = apps.get_model("audit", "AuditRetirement")._default_manager.filter(source="outbox_event")
@@ -108,3 +121,5 @@ def retired_until(event_type: str) -> datetime | None:
     return until
 
 
+def _delivery_of(column: str) -> models.QuerySet[Any]:
+    return apps.get_model("outbox", "OutboxDelivery")._default_manager.filter(position=OuterRef(column))

@@ -54,6 +54,8 @@ class QueuedEvent:
     occurred_at: datetime
     attempts: int
     queued_at: datetime
+    # Delivered before, and queued again by a person.
+    is_replay: bool = False
 
 
 @dataclass(frozen=True, slots=True)

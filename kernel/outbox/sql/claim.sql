@@ -14,9 +14,10 @@ select
     event.body,
     event.occurred_at,
     due.attempts,
-    due.queued_at
+    due.queued_at,
+    due.is_replay
 from (
-    select waiting.position, waiting.attempts, waiting.queued_at
+    select waiting.position, waiting.attempts, waiting.queued_at, waiting.is_replay
     from outbox_delivery as waiting
     where (waiting.next_attempt_at is null or waiting.next_attempt_at <= %(at)s)
         and not exists (
