@@ -27,7 +27,7 @@ from payments.operations.staging import (
     reject_row,
     unprocessed_ids,
 )
-from payments.partitioning import ensure_known
+from payments.partitioning import ensure_known, is_archived_month, known_months
 
 logger = logging.getLogger(__name__)
 
@@ -228,6 +228,8 @@ class _Worker:
                 ensure_known(missing.months)
             except TRANSIENT as error:
                 connection.close()
+                if isinstance(error, OperationalError) and is_archived_month(error):
+                    known_months.refresh()
                 if attempt > self.pace.max_retries or self.stop.is_set():
                     self._give_up(error, attempts=attempt, started_at=started_at)
                 logger.warning(

@@ -80,10 +80,11 @@ class PreviousReference(models.Model):
     reference_number = models.CharField(max_length=255, primary_key=True)
     payment_id = models.UUIDField()
     payment_date = models.DateTimeField()
-    created_at = models.DateTimeField()
+    created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         db_table = "payment_references_previous"
+        indexes = [models.Index(fields=["created_at"], name="idx_payment_refs_previous")]
 
     def __str__(self) -> str:
         return self.reference_number
@@ -378,6 +379,7 @@ class WebhookReceipt(models.Model):
 
     class Meta:
         db_table = "webhook_receipt"
+        permissions = [("diagnose_signature", "Can ask why a webhook request was refused")]
         indexes = [models.Index(fields=["-received_at"], name="idx_receipt_received")]
         constraints = [models.UniqueConstraint(fields=["channel_slug", "receipt_key"], name="webhook_receipt_once")]
 

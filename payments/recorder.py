@@ -100,6 +100,12 @@ def settle_notice_sql() -> str:
     )
 
 
+@cache
+def merge_references_sql() -> str:
+    """Merges the references above %(after)s, %(chunk)s at the most; gives the last of them and how many."""
+    return _text("merge_references").format(content_digest=_text("content_digest"))
+
+
 def parameters(*, source: PaymentSource, batch_id: Any, months: str, at: datetime) -> dict[str, Any]:
     """What every recording statement needs, whatever its rows come from; months is a tstzmultirange as text."""
     return {

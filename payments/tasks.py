@@ -17,6 +17,7 @@ from kernel.periods import Month
 from payments.ingestion import BOTTOM, IngestionTotals, Pace, ingest, sole_scheduled_run
 from payments.operations.archiving import HELD, MonthBusy, MonthHeld, MonthPlan, carry_out, plans
 from payments.operations.restoring import restore_archive
+from payments.operations.references import plan_rotation, rotate_references
 from payments.operations.staging import count_unprocessed, unprocessed_ids
 from payments.operations.staging_table import staging_table_exists
 from payments.partitioning import ensure_partitions_ahead
@@ -79,6 +80,24 @@ def restore_month(progress: Progress, *, archive_id: int, reason: str = "") -> d
     progress.report(phase="Verifying and loading")
     actor = Actor.system("restoring of an archived month")
     return {"rows": restore_archive(archive_id, actor=actor, reason=reason, at=timezone.now())}
+
+
+@job("rotate_references", title="Turn the references over", exclusive=True)
+def turn_references_over(progress: Progress, *, rehearse: bool = False) -> dict[str, Any]:
+    """Merges the earlier generation of references into the history and exchanges it with the gate, when that is due."""
+    at = timezone.now()
+    plan = plan_rotation(at)
+    if plan.is_due and not rehearse:
+        progress.report(phase="Merging", done=0, total=plan.to_merge)
+        plan = rotate_references(at=at, on_merged=lambda merged: progress.report(done=merged))
+    return {"rehearsal": rehearse, "due": plan.is_due, "merged": plan.to_merge, "moved": plan.to_move}
+
+
+@shared_task(name="payments.tasks.rotate_references", ignore_result=True)
+def rotate_references_when_due() -> None:
+    """The daily tick; a run that is still at work makes this one needless."""
+    with suppress(AlreadyRunning):
+        run_now("rotate_references", actor=Actor.system("references schedule"))
 
 
 @shared_task(name="payments.tasks.archive_partitions", ignore_result=True)

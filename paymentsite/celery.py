@@ -42,6 +42,12 @@ def schedule() -> tuple[Scheduled, ...]:
             "Safety sweep: publishes what the relay did not, because it was down or missed its wake-up.",
         ),
         Scheduled(
+            "Turn references over",
+            "payments.tasks.rotate_references",
+            timedelta(days=1),
+            "Keeps the gate of exactly-once small: references older than REFERENCE_CACHE_TTL_DAYS go into the history.",
+        ),
+        Scheduled(
             "Make partitions ahead",
             "payments.tasks.ensure_partitions",
             timedelta(hours=1),
@@ -84,15 +90,15 @@ def schedule() -> tuple[Scheduled, ...]:
             "Proves from the tables themselves that no payment, reference or event is lost, doubled or altered.",
         ),
         Scheduled(
-            "Verify the quick invariants",
-            "kernel.invariants.tasks.verify_quick",
-            timedelta(minutes=10),
-            "The same for what came last, at little cost.",
-        ),
-        Scheduled(
             "Prune history",
             "kernel.pruning.tasks.prune",
             timedelta(days=1),
             "Deletes receipts, logs, events and the like that are older than their settings say.",
+        ),
+        Scheduled(
+            "Verify the quick invariants",
+            "kernel.invariants.tasks.verify_quick",
+            timedelta(minutes=10),
+            "The same for what came last, at little cost.",
         ),
     )

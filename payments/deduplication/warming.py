@@ -18,8 +18,17 @@ logger = logging.getLogger(__name__)
 NEWEST = """
 with newest as materialized (
     select reference_number, payment_id, payment_date, created_at
-    from payment_references
-    where created_at > %(since)s::timestamptz
+    from (
+        (
+            select * from payment_references
+            where created_at > %(since)s::timestamptz order by created_at desc limit %(size)s
+        )
+        union all
+        (
+            select * from payment_references_previous
+            where created_at > %(since)s::timestamptz order by created_at desc limit %(size)s
+        )
+    ) generations
     order by created_at desc
     limit %(size)s
 )

@@ -1,4 +1,5 @@
 from django.db import migrations, models
+from django.db.models.functions import Now
 
 from kernel.migrations import TimeLimits
 
@@ -14,9 +15,12 @@ class Migration(migrations.Migration):
                 ("reference_number", models.CharField(max_length=255, primary_key=True, serialize=False)),
                 ("payment_id", models.UUIDField()),
                 ("payment_date", models.DateTimeField()),
-                ("created_at", models.DateTimeField()),
+                ("created_at", models.DateTimeField(db_default=Now())),
             ],
-            options={"db_table": "payment_references_previous"},
+            options={
+                "db_table": "payment_references_previous",
+                "indexes": [models.Index(fields=["created_at"], name="idx_payment_refs_previous")],
+            },
         ),
         migrations.CreateModel(
             name="ReferenceHistory",

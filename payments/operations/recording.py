@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import orjson
-from django.db import OperationalError, connection
+from django.db import DatabaseError, OperationalError, connection
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from kernel import exactjson
@@ -19,7 +19,7 @@ from kernel.transactions import inside_unit_of_work, own_statements
 from kernel.uuids import uuid7
 from payments.notices import PaymentNotice
 from payments.operations.receipts import refuse_reused_key
-from payments.partitioning import ensure_known, known_months, month_of
+from payments.partitioning import ensure_known, is_archived_month, known_months, month_of
 from payments.recorder import (
     notice_values,
     parameters,
@@ -28,6 +28,8 @@ from payments.recorder import (
     settle_notice_sql,
 )
 from payments.states import Outcome, PaymentSource
+
+R = TypeVar("R")
 
 ATTEMPTS = 3
 
@@ -111,9 +113,8 @@ def claim_notices(incoming: Sequence[Incoming]) -> list[bool]:
     All or nothing when the statement fails. A notice that was not new is left to `record_known_notice`. Raises
     ClaimsCrossed and the database's own errors.
     """
-    ensure_known(month_of(each.notice.payment_date) for each in incoming)
     try:
-        return _claim(incoming)
+        return _with_partitions(incoming, lambda: _claim(incoming))
     except OperationalError as error:
         if isinstance(error.__cause__, DeadlockDetected | LockNotAvailable):
             raise ClaimsCrossed from error
@@ -130,15 +131,14 @@ def record_notice(
     content is a duplicate, other content is a conflict that staff will see. Raises ReferenceUnsettled when the
     reference was claimed and released by others three times in a row.
     """
-    ensure_known([month_of(notice.payment_date)])
-    origin = Origin(source, uuid7(at) if receipt else None)
-    return _record(Incoming(notice, origin, at, uuid7(at), receipt))
+    incoming = Incoming(notice, Origin(source, uuid7(at) if receipt else None), at, uuid7(at), receipt)
+    return _with_partitions([incoming], lambda: _record(incoming))
 
 
 @own_statements
 def record_known_notice(incoming: Incoming) -> Recording:
     """The same for a notice whose reference `claim_notices` has just found taken."""
-    return _settle(incoming) or _record(incoming)
+    return _settle(incoming) or _with_partitions([incoming], lambda: _record(incoming))
 
 
 @inside_unit_of_work
@@ -148,6 +148,19 @@ def record_notice_as_step(notice: PaymentNotice, *, origin: Origin, at: datetime
     The caller has made sure of the month's partition before it opened its unit: partitions are made on their own.
     """
     return _record(Incoming(notice, origin, at, uuid7(at)))
+
+
+def _with_partitions(incoming: Sequence[Incoming], record: Callable[[], R]) -> R:
+    """Records when every month has its partition; once more when one went into the archive in this very moment."""
+    ensure_known(month_of(each.notice.payment_date) for each in incoming)
+    try:
+        return record()
+    except DatabaseError as error:
+        if not is_archived_month(error):
+            raise
+    known_months.refresh()
+    ensure_known(month_of(each.notice.payment_date) for each in incoming)
+    return record()
 
 
 def _record(incoming: Incoming) -> Recording:
