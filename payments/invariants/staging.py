@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 
@@ -63,6 +63,7 @@ select first_hand.batch_id::text as id,
        true as is_broken
 from ({FIRST_HAND}) first_hand
 where first_hand.created_at >= (select min(started_at) from staging_process_log)
+    and first_hand.created_at >= %(kept_since)s::timestamptz
     and not exists (select from staging_process_log batch where batch.id = first_hand.batch_id)
 group by first_hand.batch_id
 """  # noqa: S608
@@ -91,6 +92,10 @@ left join (
 ) outcome on outcome.row_id = staged.id and outcome.done_at = staged.processed_at
 where staged.processed and coalesce(outcome.times, 0) <> 1
     and not (
+        -- Its duplicate was pruned with its batch.
+        coalesce(outcome.times, 0) = 0 and staged.processed_at at time zone %(zone)s::text < %(kept_since)s::timestamptz
+    )
+    and not (
         -- A conflict that was seen before: its row is the first one's.
         coalesce(outcome.times, 0) = 0 and exists (
             select from reference_conflict conflict
@@ -106,7 +111,7 @@ where staged.processed and coalesce(outcome.times, 0) <> 1
 
 
 def batches_add_up(at: datetime) -> Look:
-    return look_by_sql(COUNT_BATCHES, [MISCOUNTED, UNLOGGED])
+    return look_by_sql(COUNT_BATCHES, [MISCOUNTED, UNLOGGED], {"kept_since": _kept_since(at)})
 
 
 def staged_rows_are_accounted_for(at: datetime) -> Look:
@@ -114,4 +119,10 @@ def staged_rows_are_accounted_for(at: datetime) -> Look:
     if not staging_table_exists():
         return Look(0)
     texts = {"staging_table": staging_table(), "first_hand": FIRST_HAND, "archived_months": ARCHIVED_MONTHS}
-    return look_by_sql(COUNT_MARKED.format(**texts), [UNACCOUNTED.format(**texts)], {"zone": settings.STAGING_ZONE.key})
+    values = {"zone": settings.STAGING_ZONE.key, "kept_since": _kept_since(at)}
+    return look_by_sql(COUNT_MARKED.format(**texts), [UNACCOUNTED.format(**texts)], values)
+
+
+def _kept_since(at: datetime) -> datetime:
+    """Whatever ended later than this was not pruned."""
+    return at - timedelta(days=settings.PROCESS_LOG_RETENTION_DAYS)
