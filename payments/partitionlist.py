@@ -15,7 +15,7 @@ from kernel.jobs.models import JobRun
 from kernel.jobs.states import JobStatus
 from kernel.partitions import Partition
 from kernel.periods import Month
-from payments.models import PartitionArchive, Payment, ReferenceHistory
+from payments.models import PartitionArchive
 from payments.partitioning import PAYMENT_PARTITIONS, month_of, oldest_kept
 
 # Of a table so small, what it holds is simply counted: a few milliseconds.
@@ -114,17 +114,6 @@ def found_in_restored(archive: PartitionArchive, term: str) -> list[dict[str, An
         cursor.execute(statement, {"term": term})
         names = [column.name for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
-def archive_of(archived: ReferenceHistory) -> PartitionArchive | None:
-    """The archive that holds the payment of this reference; None while the payment is attached."""
-    if Payment.objects.filter(id=archived.payment_id, payment_date=archived.payment_date).exists():
-        return None
-    month = month_of(archived.payment_date)
-    # The parts of a month follow each other: the payment was recorded before the part that took it was detached.
-    parts = PartitionArchive.objects.of_month(month)
-    found: PartitionArchive | None = parts.filter(detached_at__gte=archived.created_at).first()
-    return found or parts.last()
 
 
 def _outcomes(run: JobRun | None) -> list[Mapping[str, Any]]:

@@ -9,13 +9,23 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from kernel.errors import Refused
 from kernel.reading import ReadTookTooLong
-from payments.models import Payment, PaymentReference
+from payments.models import PartitionArchive, Payment, PaymentReference, PreviousReference, ReferenceHistory
 from payments.partitioning import month_of
 from payments.querysets import PaymentQuerySet
 
 # How many months each look goes further back; what is older still comes with the last look.
 LOOKS_BACK = (1, 2, 4, 8, 16, 32)
+
+
+class PaymentArchived(Refused):
+    """The payment was recorded, and its month is archived: it is not in the database any more."""
+
+    status = 410
+    code = "payment-archived"
+    title = "Payment archived"
+    next_step = "Ask the operators to restore the archive that `month` and `archive` name, and to look the payment up."
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,31 @@ def payment_with_id(
     return found
 
 
+def find_archive(*, reference: str | None = None, payment_id: UUID | None = None) -> PartitionArchive | None:
+    """The archive that holds the payment of this reference or id; None when it is not in an archive, or unknown."""
+    key = {"pk": reference} if payment_id is None else {"payment_id": payment_id}
+    pruned = ReferenceHistory.objects.filter(**key).first()
+    # A payment whose reference was never pruned cannot be archived.
+    if pruned is None or payment_with_id(pruned.payment_id).filter(payment_date=pruned.payment_date).exists():
+        return None
+    parts = PartitionArchive.objects.of_month(month_of(pruned.payment_date))
+    # A part holds what was recorded before it was taken out, and after the part before it.
+    holding: PartitionArchive | None = parts.filter(detached_at__gte=pruned.created_at).first()
+    return holding
+
+
+def refuse_archived(*, reference: str | None = None, payment_id: UUID | None = None) -> None:
+    """Raises PaymentArchived when the payment of this reference or id lies in an archive."""
+    archive = find_archive(reference=reference, payment_id=payment_id)
+    if archive is not None:
+        raise PaymentArchived(
+            f"The payment was recorded, and its month {archive.month:%Y-%m} is archived.",
+            month=f"{archive.month:%Y-%m}",
+            archive=archive.file_path.name,
+            part=archive.part,
+        )
+
+
 def _spans_backwards(at: datetime) -> Iterator[tuple[datetime | None, datetime | None]]:
     """From this month and the future backwards; None leaves a side open."""
     month, end = month_of(at), None
@@ -89,9 +124,11 @@ def _spans_backwards(at: datetime) -> Iterator[tuple[datetime | None, datetime |
 
 
 def _at_reference(payments: PaymentQuerySet, reference: str) -> PaymentQuerySet:
-    """Two probes, of the gate and of one partition. A reference that was pruned is in every partition's index."""
-    claimed = PaymentReference.objects.filter(pk=reference).values_list("payment_id", "payment_date").first()
-    if claimed is None:
-        return payments.at_reference(reference)
-    payment_id, payment_date = claimed
-    return payments.filter(id=payment_id, payment_date=payment_date)
+    """Few probes: of the generations of references, then of one partition."""
+    # In the order in which a reference moves on, so that one which moves meanwhile is not missed.
+    for generation in (PaymentReference, PreviousReference, ReferenceHistory):
+        claimed = generation._default_manager.filter(pk=reference).values_list("payment_id", "payment_date").first()
+        if claimed is not None:
+            payment_id, payment_date = claimed
+            return payments.filter(id=payment_id, payment_date=payment_date)
+    return payments.at_reference(reference)

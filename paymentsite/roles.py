@@ -34,6 +34,10 @@ MATRIX = """
     payments.add_channel                        .        .         .            x           .
     payments.change_channel                     .        .         .            x           .
     payments.rotate_channel_secret              .        .         .            x           .
+    payments.view_partitionarchive              x        x         x            x           x
+    payments.rehearse_archiving                 .        x         .            x           .
+    payments.archive_partitions                 .        .         .            x           .
+    payments.restore_archive                    .        x         .            x           .
     outbox.view_outboxevent                     x        x         x            x           x
     outbox.replay_event                         .        x         .            x           .
     approvals.view_approvalrequest              .        x         x            x           x

@@ -17,6 +17,7 @@ TITLES = {
     405: "The method is not allowed here.",
     406: "The media type asked for cannot be given.",
     409: "What is recorded says otherwise; the ids and the difference are in the answer.",
+    410: "It was here and is archived; the archive is named in the answer.",
     413: "The body is too large.",
     415: "The body's media type is not read here.",
     422: "The content is wrong; errors names each field.",

@@ -49,11 +49,14 @@ def count(number: int | None) -> SafeString | str:
     return NOTHING if number is None else format_html('<span class="ps-amount">{}</span>', f"{number:,}")
 
 
-def record_link(kind: type[models.Model], pk: Any, text: str) -> SafeString | str:
+def record_link(
+    kind: type[models.Model], pk: Any, text: str, parameters: Mapping[str, Any] | None = None
+) -> SafeString | str:
     """A link to the record's page; plain text when there is no key or no page for its kind."""
     if pk is None or not admin.site.is_registered(kind):
         return text
-    return format_html('<a class="ps-link" href="{}">{}</a>', record_address(kind, pk), text)
+    query = f"?{urlencode(parameters)}" if parameters else ""
+    return format_html('<a class="ps-link" href="{}{}">{}</a>', record_address(kind, pk), query, text)
 
 
 def record_address(kind: type[models.Model], pk: Any) -> str:

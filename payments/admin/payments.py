@@ -7,7 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
@@ -22,9 +23,10 @@ from payments.admin.drilldown import PARAMETER, Choice, DrillDown
 from payments.admin.filters import ChannelFilter
 from payments.admin.records import RecordAdmin, Step
 from payments.forms import ManualPaymentForm
-from payments.models import Payment, StagingProcessLog, StagingRejection, WebhookReceipt
+from payments.models import PartitionArchive, Payment, StagingProcessLog, StagingRejection, WebhookReceipt
 from payments.operations.manual import record_manual_payment
 from payments.operations.recording import ReferenceInConflict
+from payments.search import find_archive
 from payments.states import PaymentSource
 
 
@@ -41,6 +43,18 @@ class PaymentChangeList(ConsoleChangeList):
         found = super().get_queryset(request, exclude_parameters)
         period = self.drill_down.period()
         return found if period is None else found.paid_between(period.start_at, period.end_at)
+
+    @property
+    def archived_in(self) -> SafeString | str:
+        """A link to the archive that holds what was searched for in vain; empty when none does."""
+        term = unicodedata.normalize("NFC", self.query.strip())
+        if not term or self.result_count:
+            return ""
+        try:
+            archive = find_archive(payment_id=UUID(term))
+        except ValueError:
+            archive = find_archive(reference=term)
+        return "" if archive is None else record_link(PartitionArchive, archive.pk, str(archive), {"find": term})
 
     @property
     def date_choices(self) -> list[tuple[Choice, str]]:
@@ -101,6 +115,17 @@ class PaymentAdmin(RecordAdmin):
     ) -> tuple[QuerySet[Any], bool]:
         term = unicodedata.normalize("NFC", search_term.strip())
         return (queryset.filter(_equal_to(term)) if term else queryset), False
+
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
+        # Links to a payment outlive its stay in the database.
+        try:
+            archive = find_archive(payment_id=UUID(unquote(object_id)))
+        except ValueError:
+            archive = None
+        if archive is None:
+            return super()._get_obj_does_not_exist_redirect(request, opts, object_id)
+        self.message_user(request, "This payment is archived. Its archive says what can be done.", messages.WARNING)
+        return HttpResponseRedirect(f"{record_address(PartitionArchive, archive.pk)}?find={unquote(object_id)}")
 
     @display(description=f"Paid ({settings.LEDGER_ZONE.key})")
     def paid_at(self, payment: Payment) -> SafeString | str:

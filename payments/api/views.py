@@ -27,7 +27,7 @@ from payments.api.parameters import (
 )
 from payments.api.serializers import PaymentSerializer, StatisticsSerializer
 from payments.querysets import PaymentQuerySet
-from payments.search import found_by, payment_with_id
+from payments.search import found_by, payment_with_id, refuse_archived
 from payments.statistics import staging_day, webhook_day
 
 READ_PROBLEMS = (401, 403, 405, 406, 422, 500, 503)
@@ -54,12 +54,13 @@ class PaymentListView(GenericAPIView):
         summary="Find payments",
         description="Payments that meet every condition, newest first, a page at a time; nothing is counted. "
         "A parameter that is not known is refused. A search is ended after a few seconds: narrow it by reference, "
-        "account, CIF or dates.",
+        "account, CIF or dates. A reference whose payment is archived is answered with the archive's name (410); "
+        "every other search leaves archived payments out.",
         tags=["payments"],
         parameters=[PaymentSearchParameters],
         responses={
             200: OpenApiResponse(PaymentSerializer(many=True), "A page of payments."),
-            **problem_responses(*READ_PROBLEMS),
+            **problem_responses(410, *READ_PROBLEMS),
         },
     )
     def get(self, request: Request) -> Response:
@@ -67,6 +68,8 @@ class PaymentListView(GenericAPIView):
         with limited_reading(milliseconds=settings.READ_TIMEOUT_MS):
             pages = IndexedPages() if search.has_index else MonthlyPages()
             page = pages.paginate_queryset(_as_answered(found_by(search)), request, view=self)
+            if not page and search.reference is not None:
+                refuse_archived(reference=search.reference)
         return pages.get_paginated_response([*PaymentSerializer(page, many=True).data])
 
 
@@ -80,7 +83,10 @@ class PaymentView(APIView):
         summary="Get one payment",
         tags=["payments"],
         parameters=[PaymentIdParameters],
-        responses={200: OpenApiResponse(PaymentSerializer, "The payment."), **problem_responses(404, *READ_PROBLEMS)},
+        responses={
+            200: OpenApiResponse(PaymentSerializer, "The payment."),
+            **problem_responses(404, 410, *READ_PROBLEMS),
+        },
     )
     def get(self, request: Request, payment_id: UUID) -> Response:
         span = read_payment_span(request.query_params)
@@ -90,6 +96,8 @@ class PaymentView(APIView):
                     payment_id, paid_from=span.start_at if span else None, paid_before=span.end_at if span else None
                 )
             ).first()
+            if payment is None:
+                refuse_archived(payment_id=payment_id)
         if payment is None:
             raise PaymentNotFound
         return Response(PaymentSerializer(payment).data)

@@ -15,7 +15,7 @@ from kernel.periods import Month
 from payments.models import PartitionArchive
 from payments.operations.archiving import MonthPlan, carry_out, plans
 from payments.operations.recording import record_notice
-from payments.partitioning import known_months
+from payments.partitioning import PAYMENT_PARTITIONS, known_months, oldest_kept
 from payments.states import PaymentSource
 from tests.payments.recorded import notice
 
@@ -26,13 +26,17 @@ ACTOR = Actor.system("test")
 
 
 def forget_archives() -> None:
-    """No attached month of 2024 and before, and no detached or restored table, is left from another test."""
+    """No month that is due, and no detached or restored table, is left from another test."""
+    due = [
+        PAYMENT_PARTITIONS.name_of(month)
+        for month in PAYMENT_PARTITIONS.months()
+        if month < oldest_kept(timezone.now())
+    ]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            r"select relname from pg_class where relkind = 'r' and "
-            r"(relname ~ '^payments_(detached|restored)_' or relname ~ '^payments_20(1\d|2[0-4])_\d\d$')"
+            r"select relname from pg_class where relkind = 'r' and relname ~ '^payments_(detached|restored)_'"
         )
-        for (name,) in cursor.fetchall():
+        for name in [*due, *(found for (found,) in cursor.fetchall())]:
             cursor.execute(f"drop table {name}")
     known_months.refresh()
 
@@ -64,7 +68,8 @@ def release() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "insert into payment_references_history "
-            "select reference_number, payment_id, payment_date, created_at, 'digest' from payment_references"
+            "select reference_number, payment_id, payment_date, created_at, 'digest' from payment_references "
+            "on conflict do nothing"
         )
         cursor.execute("delete from payment_references")
         cursor.execute("delete from outbox_delivery")

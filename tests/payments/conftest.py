@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from payments.channeldirectory import directory
 from payments.deduplication import forget_all
+from tests.payments.archives import forget_archives
 
 
 @pytest.fixture(autouse=True)
@@ -17,3 +20,12 @@ def _nothing_is_remembered() -> Generator[None]:
     yield
     forget_all()
     directory.forget()
+
+
+@pytest.fixture
+def archive_folder(tmp_path: Path, settings: Any) -> Generator[Path]:
+    """Where archives are written; what another test archived or left of old months is gone."""
+    settings.ARCHIVE_FOLDER = tmp_path / "archives"
+    forget_archives()
+    yield tmp_path / "archives"
+    forget_archives()
