@@ -8,6 +8,7 @@ from typing import Any
 
 from console.site import UNFOLD  # noqa: F401 - how the console looks, read by django-unfold
 from kernel.logs import logging_settings
+from kernel.patience import patient_connection
 from paymentsite.environment import Environment
 from paymentsite.stack.folders import StateFolder, secret_from
 
@@ -96,6 +97,14 @@ TEMPLATES = [
 DB_POOL_MIN = env.integer("DB_POOL_MIN", 10, minimum=0, maximum=1000)
 DB_POOL_MAX = env.integer("DB_POOL_MAX", 50, minimum=1, maximum=1000)
 WEBHOOK_TIMEOUT_MS = env.integer("WEBHOOK_TIMEOUT_MS", 5000, minimum=100, maximum=60000)
+READ_TIMEOUT_MS = env.integer("READ_TIMEOUT_MS", 5000, minimum=100, maximum=60000)
+# Over TCP, a server whose machine or network is gone is noticed within half a minute; a unix socket needs none of it.
+LOST_CONNECTION = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 
 
 def database_settings() -> dict[str, Any]:
@@ -112,13 +121,18 @@ def database_settings() -> dict[str, Any]:
         }
     if given is None:
         given = {"NAME": "paymentsite", "USER": "postgres", "HOST": str(STATE.postgres_socket_folder), "OPTIONS": {}}
-    options = dict(given.pop("OPTIONS"))  # type: ignore[call-overload]
+    options = LOST_CONNECTION | given.pop("OPTIONS")  # type: ignore[operator]
     # Django switches psycopg's automatic preparation off; the recording statements need it (docs/performance.md).
     options |= {"prepare_threshold": 3, "server_side_binding": True, "connect_timeout": 5}
     options.setdefault("application_name", f"paymentsite-{ROLE}")
     settings: dict[str, Any] = {"ENGINE": "django.db.backends.postgresql", **given, "OPTIONS": options}
     if ROLE == "web":
+        # A server that hangs is given up on our side, and then nobody waits for it before it answers again.
+        settings["ENGINE"] = "kernel.postgresql"
         options["pool"] = {
+            "connection_class": patient_connection(
+                longest_seconds=max(WEBHOOK_TIMEOUT_MS, READ_TIMEOUT_MS) / 1000 + 1,
+            ),
             "min_size": DB_POOL_MIN,
             "max_size": max(DB_POOL_MIN, DB_POOL_MAX),
             # Half of a webhook's time at the most goes by in the queue for a connection.
@@ -255,7 +269,6 @@ REST_FRAMEWORK: dict[str, Any] = {
     "COERCE_DECIMAL_TO_STRING": True,
 }
 
-READ_TIMEOUT_MS = env.integer("READ_TIMEOUT_MS", 5000, minimum=100, maximum=60000)
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "paymentsite",
     "DESCRIPTION": (

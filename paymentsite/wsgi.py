@@ -12,9 +12,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "paymentsite.settings")
 django_application = get_wsgi_application()
 
 # Django has to be set up before anything of ours that has models is imported.
-from payments.webhooks.door import in_front_of  # noqa: E402
+from kernel.patience import patient_below  # noqa: E402
+from payments.webhooks.door import PREFIX, in_front_of  # noqa: E402
 
-application = in_front_of(django_application)
+# A fifth of a webhook's time is left for the queue in front of us and for the answer.
+webhook_seconds = settings.WEBHOOK_TIMEOUT_MS / 1000 * 0.8
+application = patient_below(PREFIX, in_front_of(django_application), seconds=webhook_seconds)
 
 if settings.ROLE == "web":
     # After Django is set up, and before the server listens: the first request finds everything open and warm.

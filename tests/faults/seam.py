@@ -85,7 +85,7 @@ class Seam:
 
             return self._pass(label, lambda: wait(session, generator, *args, **options), begin)
 
-        psycopg.Connection.wait = watched  # type: ignore[method-assign]
+        psycopg.Connection.wait = watched  # type: ignore[method-assign,assignment]
 
     def _watch_kafka(self) -> None:
         seam = self
@@ -107,7 +107,7 @@ class Seam:
                 self.has_more = False
                 return int(seam._pass("flush", lambda: flush(seconds), lambda: flush(0)))
 
-        kafka.Producer = Watched
+        kafka.Producer = Watched  # type: ignore[misc]
 
 
 def _label_of(generator: Generator[Any, Any, Any]) -> str:
