@@ -102,6 +102,7 @@ GROUPS: tuple[tuple[str, tuple[Page, ...]], ...] = (
         ),
     ),
 )
+            Page("Pruned history", "auto_delete", "audit_auditretirement", "audit.view_auditretirement"),
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:

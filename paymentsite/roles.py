@@ -50,6 +50,7 @@ MATRIX = """
     audit.view_auditseal                        .        .         .            x           x
     accounts.view_apiclient                     .        x         x            x           x
     accounts.view_apikey                        .        .         .            x           x
+    audit.view_auditretirement                  .        x         x            x           x
     accounts.add_apiclient                      .        .         .            x           .
     accounts.change_apiclient                   .        .         .            x           .
     accounts.issue_key                          .        .         .            x           .

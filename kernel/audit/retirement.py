@@ -29,13 +29,16 @@ class RetirementMismatch(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class SealedRows:
-    """What is known of one seal's rows. `is_intact`: they are as they were sealed. `may_go`: all are free to go."""
+    """What is known of one seal's rows. `is_intact`: they are as they were sealed. `may_go`: all are free to go.
+
+    Without any row, which is not intact, the times are those of 1970.
+    """
 
     sequence: int
     is_intact: bool
     may_go: bool
-    first_recorded_at: datetime | None
-    last_recorded_at: datetime | None
+    first_recorded_at: datetime
+    last_recorded_at: datetime
     counts: dict[str, int]
 
     @property
@@ -43,8 +46,7 @@ class SealedRows:
         return sum(self.counts.values())
 
     def is_retirable(self, *, before: datetime) -> bool:
-        last = self.last_recorded_at
-        return self.is_intact and self.may_go and last is not None and last < before
+        return self.is_intact and self.may_go and self.last_recorded_at < before
 
 
 def groups_of_old_seals(source: SealedSource, *, before: datetime, rows: int) -> Iterator[list[int]]:

@@ -26,8 +26,8 @@ class SealedSourceRows:
         for group in groups_of_old_seals(self.source, before=before, rows=self.chunk_rows):
             for rows in judge(self.source, group):
                 if rows.is_retirable(before=before):
-                    ages = [age for age in (found.oldest, rows.first_recorded_at) if age is not None]
-                    found = Found(found.count + rows.entry_count, min(ages))
+                    oldest = min(found.oldest or rows.first_recorded_at, rows.first_recorded_at)
+                    found = Found(found.count + rows.entry_count, oldest)
         return found
 
     def chunks(self, *, before: datetime) -> Iterator[Chunk]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -17,7 +18,7 @@ from kernel.audit.sealing import seal_all
 from kernel.audit.verification import Fault, Finding, verify_chain
 from kernel.errors import NotFound
 from kernel.jobs.models import JobRun
-from kernel.jobs.operations import run_now
+from kernel.jobs.operations import run_job, run_now
 from kernel.jobs.progress import JobCancelled
 from kernel.outbox import operations as outbox
 from kernel.outbox.models import OutboxDelivery, OutboxEvent, OutboxPublication
@@ -34,9 +35,11 @@ from payments.models import (
     StagingRejection,
     WebhookReceipt,
 )
+from tests.console.people import signed_in
 
 AT = timezone.now()
 STAFF = Actor.command("tests")
+PAGE = "/admin/audit/auditretirement/"
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -488,7 +491,7 @@ def test_rows_that_are_in_use_are_left_whole_for_the_next_run() -> None:
         list(WebhookReceipt.objects.select_for_update())
         list(OutboxEvent.objects.select_for_update())
         results = [
-            at_once(lambda name=name: prune(kind(name), begun(), pause_seconds=0))()
+            at_once(partial(prune, kind(name), begun(), pause_seconds=0))()
             for name in ("webhook-receipts", "outbox-events")
         ]
     assert [(pruned.deleted, pruned.is_in_use) for pruned in results] == [(0, True), (0, True)]
@@ -524,3 +527,32 @@ def test_every_kind_finds_its_rows_and_deletes_none_of_an_empty_database() -> No
         prunable.name: prune_kind(prunable.name) for prunable in prunables()
     }
     assert len(prunables()) == 11
+
+
+def test_the_page_lists_what_was_retired_and_its_buttons_ask_for_a_run() -> None:
+    publish(3, days=400)
+    prune_kind("outbox-events")
+    publish(2, days=399)
+    JobRun.objects.all().delete()
+    operator = signed_in("operator")
+    retirement = AuditRetirement.objects.get()
+    assert "rehearse/" in operator.get(PAGE).content.decode()
+    detail = operator.get(f"{PAGE}{retirement.pk}/change/").content.decode()
+    assert bytes(retirement.content_digest).hex() in detail
+
+    assert operator.get(f"{PAGE}prune_now/").status_code == 200
+    assert JobRun.objects.count() == 0
+    for action, job, left in (("rehearse", "rehearse_pruning", 2), ("prune_now", "prune_history", 0)):
+        answer = operator.post(f"{PAGE}{action}/", {"confirmed": "yes"})
+        run = JobRun.objects.get(name=job)
+        assert (answer.status_code, answer["Location"]) == (302, f"/admin/jobs/jobrun/{run.pk}/change/")
+        assert run_job(run.pk) == "succeeded"
+        assert OutboxEvent.objects.count() == left
+
+
+def test_who_may_not_ask_for_jobs_cannot_prune() -> None:
+    receipts(100)
+    auditor = signed_in("auditor")
+    assert "prune_now/" not in auditor.get(PAGE).content.decode()
+    assert auditor.post(f"{PAGE}prune_now/", {"confirmed": "yes"}).status_code == 403
+    assert (JobRun.objects.count(), WebhookReceipt.objects.count()) == (0, 1)

@@ -13,8 +13,8 @@ cross join lateral (
         count(*) as entry_count,
         sha256(string_agg(<digest>, ''::bytea order by entry.<position>)) as content_digest,
         coalesce(bool_and(<retirable>), false) as may_go,
-        min(<recorded_at>) as first_recorded_at,
-        max(<recorded_at>) as last_recorded_at
+        coalesce(min(<recorded_at>), 'epoch') as first_recorded_at,
+        coalesce(max(<recorded_at>), 'epoch') as last_recorded_at
     from unnest(seal.positions) as part (span)
     cross join lateral (
         -- "offset 0" keeps this one range scan per part, whatever the planner believes of the table.
