@@ -60,20 +60,21 @@ def source_name() -> str:
     return f"{socket.gethostname()}:{folder or os.getpid()}"
 
 
-def keep_measuring() -> threading.Thread | None:
-    """Samples from a thread that ends with the process. Nothing to do when metrics are off."""
+def keep_measuring(stopping: threading.Event | None = None) -> threading.Thread | None:
+    """Samples from a thread that ends with the process, or once `stopping` is set. None when metrics are off."""
     if not settings.ENABLE_METRICS:
         return None
-    thread = threading.Thread(target=_measure_for_ever, name="sampler", daemon=True)
+    arguments = (stopping or threading.Event(),)
+    thread = threading.Thread(target=_measure_until, args=arguments, name="sampler", daemon=True)
     thread.start()
     return thread
 
 
-def _measure_for_ever() -> None:
-    while True:
+def _measure_until(stopping: threading.Event) -> None:
+    while not stopping.is_set():
         _try_to_sample(datetime.now(UTC))
         # On whole quarters of a minute, so that the sources of several machines show the same moments.
-        time.sleep(SAMPLE_SECONDS - time.time() % SAMPLE_SECONDS)
+        stopping.wait(SAMPLE_SECONDS - time.time() % SAMPLE_SECONDS)
 
 
 def _try_to_sample(at: datetime) -> None:
