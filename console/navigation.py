@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
-from console.overview import open_counts
+from console.overview import approvals_waiting, open_counts
 
 Count = Callable[[], int]
 
@@ -75,12 +75,25 @@ GROUPS: tuple[tuple[str, tuple[Page, ...]], ...] = (
             Page("Signature doctor", "stethoscope", "payments_signaturedoctor", "payments.diagnose_signature"),
         ),
     ),
-    ("Events", (Page("Outbox", "outbox", "outbox_outboxevent", "outbox.view_outboxevent"),)),
+    (
+        "Events",
+        (
+            Page("Outbox", "outbox", "outbox_outboxevent", "outbox.view_outboxevent"),
+            Page("Replays", "replay", "outbox_outboxreplay", "outbox.view_outboxreplay"),
+        ),
+    ),
     (
         "Operations",
         (
             Page("Performance", "monitoring", "measurements_measurement", "measurements.view_measurement"),
             Page("Partitions", "calendar_month", "payments_partitionarchive", "payments.view_partitionarchive"),
+            Page(
+                "Approvals",
+                "how_to_reg",
+                "approvals_approvalrequest",
+                "approvals.view_approvalrequest",
+                approvals_waiting,
+            ),
             Page("Job runs", "play_circle", "jobs_jobrun", "jobs.view_jobrun"),
             Page(
                 "Invariants",
@@ -89,6 +102,7 @@ GROUPS: tuple[tuple[str, tuple[Page, ...]], ...] = (
                 "invariants.view_invariantoutcome",
             ),
             Page("Audit", "history_edu", "audit_auditentry", "audit.view_auditentry"),
+            Page("Pruned history", "auto_delete", "audit_auditretirement", "audit.view_auditretirement"),
             Page("Schedule", "schedule", "django_celery_beat_periodictask", "django_celery_beat.view_periodictask"),
         ),
     ),
@@ -102,7 +116,6 @@ GROUPS: tuple[tuple[str, tuple[Page, ...]], ...] = (
         ),
     ),
 )
-            Page("Pruned history", "auto_delete", "audit_auditretirement", "audit.view_auditretirement"),
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:

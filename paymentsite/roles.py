@@ -25,6 +25,7 @@ MATRIX = """
     payments.view_referenceconflict             x        x         x            x           x
     payments.view_channel                       x        x         x            x           x
     payments.view_webhookreceipt                .        x         x            x           x
+    payments.diagnose_signature                 .        x         .            x           .
     payments.ingest_staging                     .        x         .            x           .
     payments.record_manual_payment              .        x         .            .           .
     payments.correct_rejection                  .        x         .            .           .
@@ -40,6 +41,8 @@ MATRIX = """
     payments.restore_archive                    .        x         .            x           .
     outbox.view_outboxevent                     x        x         x            x           x
     outbox.replay_event                         .        x         .            x           .
+    outbox.view_outboxreplay                    x        x         x            x           x
+    outbox.approve_replay                       .        .         x            .           .
     approvals.view_approvalrequest              .        x         x            x           x
     jobs.view_jobrun                            x        x         x            x           x
     jobs.request_job                            .        x         .            x           .
@@ -47,10 +50,10 @@ MATRIX = """
     invariants.view_invariantoutcome            x        x         x            x           x
     measurements.view_measurement               .        x         x            x           x
     audit.view_auditentry                       .        x         x            x           x
+    audit.view_auditretirement                  .        x         x            x           x
     audit.view_auditseal                        .        .         .            x           x
     accounts.view_apiclient                     .        x         x            x           x
     accounts.view_apikey                        .        .         .            x           x
-    audit.view_auditretirement                  .        x         x            x           x
     accounts.add_apiclient                      .        .         .            x           .
     accounts.change_apiclient                   .        .         .            x           .
     accounts.issue_key                          .        .         .            x           .

@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -23,6 +23,8 @@ from payments.admin.display import NOTHING, badge, list_link, moment, record_add
 from payments.admin.filters import ChannelSlugFilter
 from payments.admin.problems import meaning_of
 from payments.admin.records import RecordAdmin
+from payments.admin.signaturedoctor import PERMISSION as DIAGNOSE
+from payments.admin.signaturedoctor import doctor_link, doctor_page
 from payments.models import Channel, Payment, WebhookReceipt
 from payments.operations.channels import (
     IssuedSecret,
@@ -240,12 +242,21 @@ class WebhookReceiptAdmin(RecordAdmin):
     )
     empty_text = "No request has come yet. Each one appears here the moment it is answered, refused ones too."
     story_empty = "A request has no further story: the answer was given at once."
+    change_form_outer_before_template = "payments/admin/before_receipt.html"
     fieldsets = (
         ("Request", {"fields": ("received", "channel", "source_address", "receipt_key", "request_id")}),
         ("Answer", {"fields": ("outcome_shown", "status_code", "explanation_shown", "next_step", "took")}),
         ("Payment", {"fields": ("reference_number", "payment")}),
         ("Digest of the body", {"classes": ("collapse",), "fields": ("body_digest",)}),
     )
+
+    def get_urls(self) -> list[URLPattern]:
+        page = path("doctor/", self.admin_site.admin_view(doctor_page), name="payments_signaturedoctor_changelist")
+        return [page, *super().get_urls()]
+
+    def page_context(self, request: HttpRequest, record: WebhookReceipt) -> dict[str, Any]:
+        may_ask = record.outcome == ReceiptOutcome.REFUSED and request.user.has_perm(DIAGNOSE)
+        return super().page_context(request, record) | {"doctor": doctor_link(record) if may_ask else ""}
 
     @display(description="Received")
     def received(self, receipt: WebhookReceipt) -> SafeString | str:
