@@ -50,7 +50,10 @@ where batch.status = 'completed' and (
     batch.total_records <> batch.processed_records + batch.duplicate_records + batch.conflict_records
         + batch.error_records
     or coalesce(recorded.rows, 0) > batch.processed_records
-    or (coalesce(recorded.rows, 0) < batch.processed_records and not exists ({ARCHIVED_MONTHS}))
+    or (
+        coalesce(recorded.rows, 0) < batch.processed_records
+        and not exists (select from partition_archive part where part.detached_at > batch.started_at)
+    )
     or coalesce(duplicates.rows, 0) <> batch.duplicate_records
     or coalesce(conflicts.rows, 0) > batch.conflict_records
     or coalesce(rejected.rows, 0) <> batch.error_records
@@ -96,11 +99,16 @@ where staged.processed and coalesce(outcome.times, 0) <> 1
         coalesce(outcome.times, 0) = 0 and staged.processed_at at time zone %(zone)s::text < %(kept_since)s::timestamptz
     )
     and not (
-        -- A conflict that was seen before: its row is the first one's.
+        -- A conflict that came before: its row is the first one's. By its content, because two batches at the same
+        -- time may leave the earlier moment as that of the last look.
         coalesce(outcome.times, 0) = 0 and exists (
             select from reference_conflict conflict
             where conflict.reference_number = normalize(btrim(staged.reference_number, E' \\t\\r\\n'), nfc)
-                and conflict.last_seen_at at time zone %(zone)s::text >= staged.processed_at
+                and conflict.received ->> 'loan_account_number' = btrim(staged.loan_account_number, E' \\t\\r\\n')
+                and conflict.received ->> 'cif' = btrim(staged.cif, E' \\t\\r\\n')
+                and conflict.received ->> 'amount' = staged.amount::numeric(15, 2)::text
+                and (conflict.received ->> 'payment_date')::timestamptz
+                    = staged.payment_date at time zone %(zone)s::text
         )
     )
     and not exists (
