@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from console.overview import Overview
+from kernel.approvals.models import ApprovalRequest
 from kernel.invariants.models import InvariantOutcome
 from kernel.jobs.models import JobRun
 from kernel.measurements.models import Measurement
@@ -68,7 +69,9 @@ class Card:
 
 def cards_for(request: HttpRequest, found: Overview) -> tuple[list[Card], list[Card]]:
     """(what needs a person or may soon, how it flows): the cards that this person may see."""
-    decisions = [card(found) for card in (_alerts, _rejections, _conflicts, _failed_runs, _partitions, _invariants)]
+    decisions = [
+        card(found) for card in (_alerts, _rejections, _conflicts, _approvals, _failed_runs, _partitions, _invariants)
+    ]
     flow = [card(found) for card in (_payments_today, _duplicates_today, _backlog, _latest_batch, _outbox)]
     return (
         [card for card in decisions if card.may_be_seen(request)],
@@ -197,6 +200,19 @@ def _conflicts(found: Overview) -> Card:
         if number
         else "No recorded reference has come again with other content.",
         ReferenceConflict,
+    )
+
+
+def _approvals(found: Overview) -> Card:
+    number = found.approvals
+    return Card(
+        "Waiting for approval",
+        _shown(number),
+        *_waiting(number),
+        "One person asked, another must decide. Those that wait for you stand first."
+        if number
+        else "Nobody waits for a second person to agree.",
+        ApprovalRequest,
     )
 
 

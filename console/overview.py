@@ -21,6 +21,7 @@ from console.querysets import (
     latest_batch,
     partitions,
 )
+from kernel.approvals.models import ApprovalRequest
 from kernel.calendar import business_date, business_day_bounds, ledger_zone
 from kernel.invariants.models import InvariantOutcome
 from kernel.outbox.models import OutboxDelivery
@@ -54,6 +55,7 @@ class Overview:
     partitions: Partitions | None
     alerts: AlertsNow | None
     invariants: list[InvariantOutcome] | None
+    approvals: int | None
 
 
 def overview(*, at: datetime) -> Overview:
@@ -69,6 +71,12 @@ def open_counts() -> OpenReviews:
     """What waits for a decision, for the sidebar of every page."""
     kept: OpenReviews | None = cache.get("console.reviews")
     return kept or _in_time(_reviews) or OpenReviews(0, 0)
+
+
+def approvals_waiting() -> int:
+    """Requests that wait for a second person, for the sidebar of every page."""
+    kept: int | None = cache.get("console.approvals")
+    return (_in_time(_approvals) or 0) if kept is None else kept
 
 
 def read_overview(*, at: datetime) -> Overview:
@@ -88,6 +96,7 @@ def read_overview(*, at: datetime) -> Overview:
         "latest_batch": latest_batch,
         "partitions": lambda: partitions(at=at),
         "alerts": lambda: alerts_now(at=at),
+        "approvals": _approvals,
         "invariants": lambda: list(InvariantOutcome.objects.order_by("checked_at")),
     }
     found = _in_time(lambda: {name: read() for name, read in reads.items()})
@@ -108,6 +117,14 @@ def _reviews() -> OpenReviews:
     if kept is None:
         kept = open_reviews()
         cache.set("console.reviews", kept, KEPT_SECONDS)
+    return kept
+
+
+def _approvals() -> int:
+    kept: int | None = cache.get("console.approvals")
+    if kept is None:
+        kept = ApprovalRequest.objects.pending().count()
+        cache.set("console.approvals", kept, KEPT_SECONDS)
     return kept
 
 

@@ -27,7 +27,7 @@ from kernel.adminsite import (
 )
 from kernel.approvals import operations
 from kernel.approvals.models import ApprovalRequest
-from kernel.approvals.querysets import MINE_TO_DECIDE, ApprovalRequestQuerySet
+from kernel.approvals.querysets import MINE_TO_DECIDE
 from kernel.approvals.registry import UnknownKind, approvable_with, find_kind, title_of
 from kernel.approvals.states import ApprovalStatus
 from kernel.display import NOTHING
@@ -84,9 +84,9 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
     decided = moment_column("decided_at", "decided")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApprovalRequest]:
-        requests = super().get_queryset(request)
-        assert isinstance(requests, ApprovalRequestQuerySet)  # noqa: S101 -- tells the type checker the model's manager
-        return requests.with_turn(user_id=request.user.pk or 0, kinds=approvable_with(request.user.has_perm))
+        kinds = approvable_with(request.user.has_perm)
+        asked = ApprovalRequest.objects.with_turn(user_id=request.user.pk or 0, kinds=kinds)
+        return asked.order_by(*self.get_ordering(request))
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         return ("turn", "-requested_at")

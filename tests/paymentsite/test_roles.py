@@ -62,9 +62,17 @@ def test_nobody_but_an_operator_corrects_and_nobody_but_an_administrator_gives_o
     assert [role for role in ROLES if "accounts.issue_key" in by_role[role]] == ["administrator"]
 
 
-@pytest.mark.parametrize("role", ["viewer", "auditor", "approver"])
-def test_viewers_auditors_and_approvers_change_nothing(role: str) -> None:
-    assert {permission for permission in permissions_by_role()[role] if ".view_" not in permission} == set()
+@pytest.mark.parametrize(
+    ("role", "permissions"), [("viewer", set()), ("auditor", set()), ("approver", {"outbox.approve_replay"})]
+)
+def test_viewers_and_auditors_change_nothing_and_approvers_decide(role: str, permissions: set[str]) -> None:
+    held = permissions_by_role()[role]
+    assert {permission for permission in held if ".view_" not in permission} == permissions
+
+
+def test_no_role_may_both_ask_for_a_replay_and_approve_it() -> None:
+    both = {"outbox.replay_event", "outbox.approve_replay"}
+    assert [role for role, held in permissions_by_role().items() if both <= held] == []
 
 
 def test_a_person_in_a_role_has_its_permissions() -> None:
