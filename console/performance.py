@@ -42,8 +42,7 @@ def performance_context(request: HttpRequest, window: Window, *, at: datetime) -
     """Everything that the page's template shows."""
     alerts = alerts_now(at=at)
     ends = window.ends(at)
-    measured = [row.reading for row in Measurement.objects.finest(ends[0] - window.step, at)]
-    steps = steps_of(measured, window, ends)
+    steps = steps_of(_measured(window, since=ends[0] - window.step, until=at), window, ends)
     now = _now(at)
     return {
         "alerts": alerts,
@@ -53,13 +52,19 @@ def performance_context(request: HttpRequest, window: Window, *, at: datetime) -
         "backlogs": [card for card in backlog_cards(now) if card.may_be_seen(request)],
         "latencies": _latencies([reading for step in steps for reading in step]),
         "vitals": [*cache_lines(steps), *database_lines(now)],
-        "charts": _charts(steps, window, ends),
+        "charts": _charts(steps, ends),
         "windows": [_choice(choice, window) for choice in WINDOWS],
         "window": window,
         "sampled_at": moment(alerts.sampled_at) if alerts.sampled_at else None,
         "is_off": not settings.ENABLE_METRICS,
         "retention_days": settings.MEASUREMENT_RETENTION_DAYS,
     }
+
+
+def _measured(window: Window, *, since: datetime, until: datetime) -> list[Reading]:
+    rows = Measurement.objects
+    found = rows.samples().between(since, until) if window.is_fine else rows.finest(since, until)
+    return [row.reading for row in found]
 
 
 def _now(at: datetime) -> Now:
@@ -74,8 +79,8 @@ def _now(at: datetime) -> Now:
     )
 
 
-def _charts(steps: Sequence[Step], window: Window, ends: Sequence[datetime]) -> list[Chart]:
-    stretch = (steps, window, ends)
+def _charts(steps: Sequence[Step], ends: Sequence[datetime]) -> list[Chart]:
+    stretch = (steps, ends)
     return [
         rate_chart("Webhook requests", "a second, by answer", "paymentsite_webhooks_total", "outcome", *stretch),
         latency_chart("Webhook latency", WEBHOOK, *stretch),

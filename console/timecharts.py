@@ -10,7 +10,6 @@ from typing import Any
 
 from console.charts import COLOURS, OPTIONS, TEXT_COLOUR, Chart
 from console.rates import Step, buckets_by, percentiles, rates_by
-from console.windows import Window
 from kernel.calendar import ledger_zone
 from kernel.measurements.quantiles import Estimate
 
@@ -32,9 +31,7 @@ def _options(unit: str, *, stacked: bool) -> str:
     return json.dumps(options)
 
 
-def rate_chart(
-    title: str, unit: str, name: str, label: str, steps: Sequence[Step], window: Window, ends: Sequence[datetime]
-) -> Chart:
+def rate_chart(title: str, unit: str, name: str, label: str, steps: Sequence[Step], ends: Sequence[datetime]) -> Chart:
     """How many a second by one label of a counter. A step in which nobody measured stays empty."""
     found = [rates_by(label, name, step) if step else None for step in steps]
     series = sorted({value for rates in found if rates for value in rates}, key=lambda value: -_sum(found, value))
@@ -54,7 +51,7 @@ def rate_chart(
     return Chart(
         title,
         f"at most {rate_shown(highest)} {unit}, {ledger_zone().key}" if series else unit,
-        _value(datasets, window, ends),
+        _value(datasets, ends),
         ("Until", *(value or "all" for value in series)),
         rows[::-1],
         len(series),
@@ -63,7 +60,7 @@ def rate_chart(
     )
 
 
-def latency_chart(title: str, name: str, steps: Sequence[Step], window: Window, ends: Sequence[datetime]) -> Chart:
+def latency_chart(title: str, name: str, steps: Sequence[Step], ends: Sequence[datetime]) -> Chart:
     """p50, p95 and p99 of a histogram, in milliseconds; the table has the bounds between which each certainly lies."""
     found = [percentiles(buckets_by((), name, step).get((), {})) for step in steps]
     datasets = [
@@ -86,7 +83,7 @@ def latency_chart(title: str, name: str, steps: Sequence[Step], window: Window, 
     return Chart(
         title,
         f"milliseconds, {ledger_zone().key}",
-        _value(datasets, window, ends),
+        _value(datasets, ends),
         ("Until", *(label for label, _ in LINES)),
         rows[::-1],
         int(has_any),
@@ -122,8 +119,8 @@ def estimate_shown(estimate: Estimate | None) -> str:
     return f"{seconds_shown(estimate.value)} ({seconds_shown(estimate.lower)} to {seconds_shown(estimate.upper)})"
 
 
-def _value(datasets: Sequence[Mapping[str, Any]], window: Window, ends: Sequence[datetime]) -> str:
-    labels = [f"{end.astimezone(ledger_zone()):{window.clock}}" for end in ends]
+def _value(datasets: Sequence[Mapping[str, Any]], ends: Sequence[datetime]) -> str:
+    labels = [f"{end.astimezone(ledger_zone()):%H:%M}" for end in ends]
     return json.dumps({"labels": labels, "datasets": datasets})
 
 

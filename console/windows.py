@@ -11,13 +11,13 @@ PARAMETER = "window"
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A choice of the page. `name` stands in the address; the label of a step is written by `clock`."""
+    """A choice of the page. `name` stands in the address; is_fine asks for steps shorter than a summary."""
 
     name: str
     title: str
     length: timedelta
     step: timedelta
-    clock: str = "%H:%M"
+    is_fine: bool
 
     def ends(self, at: datetime) -> list[datetime]:
         """The ends of the steps, the last of which holds the instant: (end - step, end]."""
@@ -32,8 +32,8 @@ class Window:
         return place if 0 <= place < len(ends) else None
 
 
-HOUR = Window("hour", "Last hour", timedelta(hours=1), timedelta(minutes=1))
-DAY = Window("day", "Last day", timedelta(hours=24), timedelta(minutes=10))
+HOUR = Window("hour", "Last hour", timedelta(hours=1), timedelta(minutes=1), is_fine=True)
+DAY = Window("day", "Last day", timedelta(hours=24), timedelta(minutes=10), is_fine=False)
 WINDOWS = (HOUR, DAY)
 
 

@@ -109,6 +109,19 @@ def test_rates_and_percentiles_follow_from_the_samples(window: str) -> None:
     assert {row[2] for row in latency.rows} == {"–", "12.5 ms (10 ms to 15 ms)"}
 
 
+def test_the_hour_is_shown_by_the_minute_and_the_day_by_ten_after_samples_were_summed_up() -> None:
+    measure(minutes=30)
+    assert Measurement.objects.summaries().count() >= 5
+    client = signed_in("operator")
+    hour = client.get(PAGE, {"window": "hour"}).context["charts"][0]
+    day = client.get(PAGE, {"window": "day"}).context["charts"][0]
+    assert (len(hour.rows), len(day.rows)) == (60, 144)
+    assert sum(row[1] == "10" for row in hour.rows) in (30, 31)
+    assert sum(row[1] == "10" for row in day.rows) in (3, 4)
+    for page in (client.get(PAGE), client.get(PAGE, {"window": "day"})):
+        assert page.context["latencies"][0].count == "18,000"
+
+
 def test_two_sources_add_up() -> None:
     measure(source="one")
     measure(source="two")
