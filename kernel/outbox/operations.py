@@ -97,7 +97,7 @@ def replay(positions: Collection[int], *, actor: Actor, reason: str, at: datetim
         before = f" {recently} were sent again by {actor} within the last hour." if recently else ""
         raise ReplayNeedsApproval(f"{len(wanted)} events need a second person's approval.{before}", count=len(wanted))
     # Locked, so that no event is retired while it is queued again.
-    events = list(OutboxEvent.objects.filter(position__in=wanted).order_by("position").select_for_update(no_key=True))
+    events = OutboxEvent.objects.lock(wanted)
     if missing := sorted(set(wanted) - {event.position for event in events}):
         raise NotFound(f"There is no event at {_listed(missing)}.", positions=missing)
     queued = queue_again(events)

@@ -198,6 +198,7 @@ class ReplayPage:
             "asked": dressed(self.asked),
             "found": found,
             "refusal": refusal,
+            "retired_until": moment(found.retired_until) if found is not None and found.begins_among_retired else "",
             "back": reverse("admin:outbox_outboxreplay_changelist"),
             "limit": REPLAY_LIMIT,
             "most": SELECTION_LIMIT,
@@ -225,8 +226,6 @@ class ReplayPage:
             "recently": recently.recently,
             "summary": replays.describe(selection.as_content() | {"rate": self.asked.cleaned_data["rate"]}),
             "samples": [("First", _events(found.first)), ("Last", _events(found.last))],
-            "oldest_kept": moment(found.oldest_kept_at),
-            "begins_before": found.oldest_kept_at is not None and selection.filter.from_at < found.oldest_kept_at,
         }
 
 

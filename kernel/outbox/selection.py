@@ -96,13 +96,20 @@ class Selection:
 class Preview:
     """What a choice holds. Above SELECTION_LIMIT events `selection` is None and `estimate` is PostgreSQL's guess."""
 
+    chosen: EventFilter
     selection: Selection | None
     estimate: int
     keys: int
     waiting: int
     first: tuple[int, ...]
     last: tuple[int, ...]
-    oldest_kept_at: datetime | None
+    # Events up to this moment may have been deleted because they were old; None when none was.
+    retired_until: datetime | None
+
+    @property
+    def begins_among_retired(self) -> bool:
+        """Whether the range reaches back to where events are not kept any more."""
+        return self.retired_until is not None and self.chosen.from_at <= self.retired_until
 
     @property
     def count(self) -> int:
@@ -137,13 +144,14 @@ def preview(chosen: EventFilter, *, up_to: int | None = None, limit: int = SELEC
         is_whole = count <= limit
         selection = Selection(chosen, first_position, highest_position, count, digest) if is_whole else None
         return Preview(
+            chosen=chosen,
             selection=selection,
             estimate=count if is_whole else max(count, _estimated(cursor, chosen)),
             keys=keys,
             waiting=waiting,
             first=tuple(first),
             last=tuple(sorted(last)),
-            oldest_kept_at=_oldest_kept_at(cursor),
+            retired_until=_retired_until(cursor),
         )
 
 
@@ -170,7 +178,7 @@ def _estimated(cursor: Any, chosen: EventFilter) -> int:
     return int(cursor.fetchone()[0][0]["Plan"]["Plan Rows"])
 
 
-def _oldest_kept_at(cursor: Any) -> datetime | None:
-    cursor.execute("select occurred_at from outbox_event order by position limit 1")
-    row = cursor.fetchone()
-    return None if row is None else row[0]
+def _retired_until(cursor: Any) -> datetime | None:
+    cursor.execute("select max(last_recorded_at) from audit_retirement where source = 'outbox_event'")
+    until: datetime | None = cursor.fetchone()[0]
+    return until

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.conf import settings
@@ -16,6 +17,7 @@ from django.utils import timezone
 from kernel.approvals.models import ApprovalRequest
 from kernel.approvals.operations import approve, execute
 from kernel.audit.actors import Actor
+from kernel.audit.models import AuditRetirement
 from kernel.jobs import operations as jobs
 from kernel.jobs.models import JobRun
 from kernel.jobs.states import JobStatus
@@ -146,7 +148,23 @@ def test_nothing_chosen_and_events_that_are_not_kept_are_said(
     queue_events(2)
     assert "No event." in console.get(page("add"), choice(account="nobody")).content.decode()
     text = console.get(page("add"), choice()).content.decode()
-    assert "begins before the oldest event that is kept" in text
+    assert "not kept any more" not in text
+    AuditRetirement.objects.create(
+        operation=uuid4(),
+        seal_sequence=1,
+        source="outbox_event",
+        retired_at=timezone.now(),
+        first_recorded_at=timezone.now() - timedelta(days=60),
+        last_recorded_at=timezone.now() - timedelta(days=50),
+        entry_count=5,
+        content_digest=b"",
+        job_run_id=uuid4(),
+    )
+    long_ago = (timezone.now() - timedelta(days=55)).strftime("%Y-%m-%dT%H:%M")
+    reaching_back = console.get(page("add"), choice(begins=long_ago)).content.decode()
+    assert "reaches back to events that are not kept any more" in reaching_back
+    assert "2 events of 1 account" in reaching_back
+    assert "not kept any more" not in console.get(page("add"), choice()).content.decode()
     assert "2 of them wait for their delivery already" in text
 
 

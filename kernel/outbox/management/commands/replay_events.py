@@ -47,10 +47,10 @@ class Command(BaseCommand):
     def _replay(self, options: dict[str, Any]) -> None:
         chosen = EventFilter(options["begins"], options["ends"], options["account"], options["event_type"])
         selection = select(chosen)
-        oldest = preview(chosen, limit=1).oldest_kept_at
-        if oldest is not None and chosen.from_at < oldest:
+        found = preview(chosen, limit=1)
+        if found.begins_among_retired:
             self.stdout.write(
-                f"Events from before {oldest:%Y-%m-%d %H:%M:%S} UTC are not kept: they cannot be sent again."
+                f"Events up to {found.retired_until:%Y-%m-%d %H:%M:%S} UTC are retired: those cannot be sent again."
             )
         if not selection.count:
             self.stdout.write("No event is chosen by that.")
