@@ -135,10 +135,10 @@ class Client(threading.Thread):
 class Sender(Client):
     """Posts signed notices; one that got no answer is sometimes sent again as it was."""
 
-    def __init__(self, name: str, book: Book, *, port: int, secret: str) -> None:
+    def __init__(self, name: str, book: Book, *, port: int, key: bytes) -> None:
         super().__init__(name, book)
         self.port = port
-        self.key = base64.b64decode(secret.removeprefix("whsec_"))
+        self.key = key
         self.connection: http.client.HTTPConnection | None = None
         self.messages = itertools.count()
 

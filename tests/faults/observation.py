@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -92,8 +92,9 @@ def staged_outcomes(session: psycopg.Connection, prefix: str) -> Iterator[Outcom
         yield Outcome(mark, kind, payment_id, float(done_at) + offset)
 
 
-def waiting(session: psycopg.Connection) -> int:
-    """Staged rows that are not taken in, and events that are not delivered."""
-    row = session.execute(WAITING).fetchone()
+def nothing_waits(connect: Callable[[], psycopg.Connection]) -> bool:
+    """Every staged row is taken in and every event delivered."""
+    with connect() as session:
+        row = session.execute(WAITING).fetchone()
     assert row is not None
-    return int(row[0])
+    return int(row[0]) == 0

@@ -9,124 +9,77 @@ import itertools
 import json
 import os
 import random
-import signal
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from functools import partial
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
 
+from paymentsite.stack.postgres import DATABASE, SUPERUSER
 from tests.faults import observation
 from tests.faults.clients import Book, Client, Sender, Stager, settled
 from tests.faults.history import Fault, Kind, Verdict, judge, summary
-from tests.faults.test_supervisor import CHECKOUT, NOT_PASSED_ON, Instance, free_port, is_gone, wait_for
+from tests.faults.stack import Site
 
 SEED = int(os.environ.get("FAULT_SEED", random.randrange(10**6)))
 PEACE_SECONDS = 4.0
-FIRE_SECONDS = float(os.environ.get("FAULT_SECONDS", "16"))
+FIRE_SECONDS = float(os.environ.get("FAULT_SECONDS", "12"))
 SENDERS = 5
 STAGERS = 2
 RESUMED_WITHIN_SECONDS = 60
-# What the process to be killed has in its command line. Twice what serves the clients; five times in a minute is the
-# supervisor's limit for one program.
-VICTIMS = (
-    "granian",
-    "granian",
-    "run_worker",
-    "relay_outbox",
-    "postgres:",
-    "bin/postgres -D",
-    "valkey-server",
-    "mockkafka",
-    "run_beat",
-)
-
-
-class Platform:
-    """`manage.py up` on a folder of its own, with the secret of its demo channel and a way into its database."""
-
-    def __init__(self, folder: Path) -> None:
-        self.instance = Instance(folder / "state", free_port())
-        self.instance.wait_until_up()
-        self.state = self.instance.state
-        self.secret = (self.state / "secrets" / "demo_webhook_secret").read_text().strip()
-        self.conninfo = f"host={self.state / 'run'} user=postgres dbname=paymentsite"
-
-    def connect(self) -> psycopg.Connection:
-        return psycopg.connect(self.conninfo, autocommit=True, connect_timeout=10)
-
-    def clients(self, book: Book) -> list[Client]:
-        senders = [Sender(f"sender-{n}", book, port=self.instance.port, secret=self.secret) for n in range(SENDERS)]
-        stagers = [Stager(f"stager-{n}", book, conninfo=self.conninfo) for n in range(STAGERS)]
-        return [*senders, *stagers]
-
-    def nothing_waits(self) -> bool:
-        try:
-            with self.connect() as session:
-                return self.instance.answers() and observation.waiting(session) == 0
-        except psycopg.Error:
-            return False
-
-    def verdicts(self, book: Book) -> list[Verdict]:
-        with self.connect() as session:
-            return verdicts_of(book, session)
-
-    def verify(self) -> list[str]:
-        """The names of the invariants that do not hold, by the command."""
-        environment = {name: value for name, value in os.environ.items() if name not in NOT_PASSED_ON}
-        ended = subprocess.run(
-            [sys.executable, "manage.py", "verify", "--json"],
-            cwd=CHECKOUT,
-            env=environment | {"PAYMENTSITE_STATE": str(self.state), "PORT": str(self.instance.port)},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert ended.returncode in (0, 1), ended.stderr
-        broken: list[str] = json.loads(ended.stdout)["broken"]
-        assert (ended.returncode == 1) == bool(broken)
-        return broken
+# What can be killed, and how. Five times in a minute is the supervisor's limit for one program.
+KILLS: dict[str, Callable[[Site], None]] = {
+    "web": lambda site: site.kill("web"),
+    "web, the process that answers": Site.kill_request_process,
+    "worker": lambda site: site.kill("worker"),
+    "relay": lambda site: site.kill("relay"),
+    "PostgreSQL": lambda site: site.kill("PostgreSQL"),
+    "PostgreSQL, one session": Site.kill_a_backend,
+    "Valkey": lambda site: site.kill("Valkey"),
+    "broker": lambda site: site.kill("broker"),
+    "beat": lambda site: site.kill("beat"),
+}
 
 
 @pytest.fixture(scope="module")
-def platform() -> Iterator[Platform]:
-    with (
-        tempfile.TemporaryDirectory(prefix="ps-", ignore_cleanup_errors=True) as name,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        # Staged rows are taken in all the time, not every half minute; small batches meet the webhooks more often.
-        patch.setenv("STAGING_INTERVAL_SECONDS", "1")
-        patch.setenv("STAGING_BATCH_SIZE", "20")
-        patch.setenv("WEBHOOK_RATE_LIMIT_PER_MINUTE", "1000000")
-        started = Platform(Path(name))
+def site() -> Iterator[Site]:
+    # Small batches meet the webhooks more often.
+    with Site(STAGING_BATCH_SIZE="20") as started:
         yield started
-        processes = started.instance.descendants()
-        started.instance.popen.kill()
-        started.instance.popen.wait()
-        assert wait_for(partial(is_gone, processes), 10)
 
 
-def kill_one(platform: Platform, victim: str, chance: random.Random) -> bool:
-    """kill -9 of one process of the stack whose command line has these words. False when there is none just now."""
-    found = [pid for pid in sorted(platform.instance.descendants()) if victim in command_line(pid)]
-    if not found:
-        return False
-    chosen = chance.choice(found)
-    print(f"  {time.strftime('%H:%M:%S')} kill -9 {chosen}: {victim}")
-    os.kill(chosen, signal.SIGKILL)
-    return True
+def clients_of(site: Site, book: Book) -> list[Client]:
+    conninfo = f"host={site.run_folder} user={SUPERUSER} dbname={DATABASE}"
+    senders = [Sender(f"sender-{n}", book, port=site.port, key=site.webhook_key) for n in range(SENDERS)]
+    stagers = [Stager(f"stager-{n}", book, conninfo=conninfo) for n in range(STAGERS)]
+    return [*senders, *stagers]
 
 
-def command_line(pid: int) -> str:
+def run_clients(site: Site, book: Book, meanwhile: Callable[[], None]) -> None:
+    """All clients at once until `meanwhile` returns, and then until nothing waits any more."""
+    clients = clients_of(site, book)
+    for client in clients:
+        client.start()
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except OSError:
-        return ""
+        meanwhile()
+    finally:
+        for client in clients:
+            client.stopping.set()
+    for client in clients:
+        client.finish()
+    seconds = site.wait_until(
+        lambda: observation.nothing_waits(site.connect), seconds=RESUMED_WITHIN_SECONDS, what="Nothing waits any more"
+    )
+    print(f"  nothing waited {seconds:.1f} s after the last call")
+
+
+def broken_invariants(site: Site) -> list[str]:
+    """The names of those that do not hold, by the command."""
+    ended = site.manage("verify", "--json")
+    assert ended.returncode in (0, 1), ended.stderr
+    broken: list[str] = json.loads(ended.stdout)["broken"]
+    assert (ended.returncode == 1) == bool(broken)
+    return broken
 
 
 def verdicts_of(book: Book, session: psycopg.Connection) -> list[Verdict]:
@@ -149,29 +102,28 @@ def unsound(verdicts: list[Verdict]) -> list[str]:
     return [str(verdict) for verdict in verdicts if not verdict.is_sound]
 
 
+def verdicts_now(book: Book, site: Site) -> list[Verdict]:
+    with site.connect() as session:
+        return verdicts_of(book, session)
+
+
 @pytest.fixture(scope="module")
-def peace(platform: Platform) -> Book:
+def peace(site: Site) -> Book:
     """What the clients asked and heard in a few seconds in which nothing was hurt."""
     book = Book(SEED)
-    clients = platform.clients(book)
-    for client in clients:
-        client.start()
-    time.sleep(PEACE_SECONDS)
-    for client in clients:
-        client.finish()
-    assert wait_for(platform.nothing_waits, RESUMED_WITHIN_SECONDS)
+    run_clients(site, book, lambda: time.sleep(PEACE_SECONDS))
     return book
 
 
-def test_in_peace_every_reference_is_a_register_that_is_written_once(platform: Platform, peace: Book) -> None:
+def test_in_peace_every_reference_is_a_register_that_is_written_once(site: Site, peace: Book) -> None:
     print(f"FAULT_SEED={SEED}")
-    verdicts = platform.verdicts(peace)
+    verdicts = verdicts_now(peace, site)
     print(f"  {summary(verdicts)}")
     assert unsound(verdicts) == []
     # Every answer there is was given, and every call got one.
     assert kinds(verdicts) == {Kind.CREATED, Kind.DUPLICATE, Kind.CONFLICT}
     assert len(verdicts) > 50
-    assert platform.verify() == []
+    assert broken_invariants(site) == []
 
 
 @pytest.mark.parametrize(
@@ -189,46 +141,40 @@ def test_in_peace_every_reference_is_a_register_that_is_written_once(platform: P
         ("delete from staging_duplicate", Fault.ROW_LOST),
     ],
 )
-def test_the_verdicts_see_what_is_done_to_the_tables(
-    platform: Platform, peace: Book, tampering: str, fault: Fault
-) -> None:
+def test_the_verdicts_see_what_is_done_to_the_tables(site: Site, peace: Book, tampering: str, fault: Fault) -> None:
     texts = {
         "ours": f"where reference_number like '{peace.prefix}%%'",
         "prefix": peace.prefix,
         "stranger": "00000000-0000-7000-8000-000000000000",
     }
-    with platform.connect() as session, session.transaction(force_rollback=True):
+    with site.connect() as session, session.transaction(force_rollback=True):
         session.execute("set local session_replication_role = replica")
         session.execute(tampering.format(**texts).replace("%%", "%"))
         found = {violation.fault for verdict in verdicts_of(peace, session) for violation in verdict.violations}
     assert fault in found
-    assert unsound(platform.verdicts(peace)) == []
+    assert unsound(verdicts_now(peace, site)) == []
 
 
-def test_under_fire_nothing_that_was_acknowledged_is_lost_or_doubled(platform: Platform) -> None:
-    seed = SEED + 1_000_000
-    book, chance = Book(seed), random.Random(seed)
+def test_under_fire_nothing_that_was_acknowledged_is_lost_or_doubled(site: Site) -> None:
+    book, chance = Book(SEED + 1_000_000), random.Random(SEED)
     print(f"FAULT_SEED={SEED} FAULT_SECONDS={FIRE_SECONDS:g}")
-    victims = itertools.cycle(chance.sample(VICTIMS, len(VICTIMS)))
-    clients = platform.clients(book)
-    for client in clients:
-        client.start()
-    killed = 0
-    ends_at = time.monotonic() + FIRE_SECONDS
-    while time.monotonic() < ends_at:
-        time.sleep(chance.uniform(0.5, 1.5) * FIRE_SECONDS / len(VICTIMS))
-        killed += kill_one(platform, next(victims), chance)
-    for client in clients:
-        client.finish()
-    resumed_at = time.monotonic()
-    assert wait_for(platform.nothing_waits, RESUMED_WITHIN_SECONDS), platform.instance.text()
-    print(f"  {killed} killed; nothing waited {time.monotonic() - resumed_at:.1f} s after the last call")
+    victims = itertools.cycle(chance.sample(sorted(KILLS), len(KILLS)))
+    killed: list[str] = []
 
-    verdicts = platform.verdicts(book)
+    def kill_one_after_the_other() -> None:
+        ends_at = time.monotonic() + FIRE_SECONDS
+        while time.monotonic() < ends_at:
+            time.sleep(chance.uniform(0.2, 1.4) * FIRE_SECONDS / len(KILLS))
+            killed.append(next(victims))
+            print(f"  {time.strftime('%H:%M:%S')} kill -9: {killed[-1]}")
+            KILLS[killed[-1]](site)
+
+    run_clients(site, book, kill_one_after_the_other)
+    verdicts = verdicts_now(book, site)
     print(f"  {summary(verdicts)}")
     assert unsound(verdicts) == []
     # What got no answer at the staging table and is not there was not asked; a webhook is answered or left unanswered.
     assert refused_to(verdicts) <= {"stager"}
-    assert killed >= len(VICTIMS) // 2
+    assert len(killed) > len(KILLS) // 2
     assert kinds(verdicts) >= {Kind.CREATED, Kind.DUPLICATE, Kind.CONFLICT, Kind.UNKNOWN}
-    assert platform.verify() == []
+    assert broken_invariants(site) == []
