@@ -44,9 +44,9 @@ class EventQuerySet(models.QuerySet["OutboxEvent"]):
         found = found.filter(key=chosen.key) if chosen.key else found
         return found.filter(event_type=chosen.event_type) if chosen.event_type else found
 
-    def lock(self, positions: Iterable[int]) -> list[OutboxEvent]:
+    def lock(self, pks: Iterable[int]) -> list[OutboxEvent]:
         """The events at these positions, in order, locked until the unit of work ends: none is retired meanwhile."""
-        return list(self.filter(pk__in=list(positions)).order_by("pk").select_for_update(of=("self",), no_key=True))
+        return list(self.filter(pk__in=list(pks)).order_by("pk").select_for_update(of=("self",), no_key=True))
 
     def waiting(self) -> Self:
         return self.filter(Exists(_delivery_of("position")))
