@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from kernel import exactjson
 from kernel.errors import Refused
 from payments.rules import ACCOUNT_MAX_LENGTH, AMOUNT_MAX, CHANNEL_MAX_LENGTH, REFERENCE_MAX_LENGTH
 
@@ -29,6 +30,12 @@ MAX_LENGTHS = {
     "payment_channel": CHANNEL_MAX_LENGTH,
 }
 OPTIONAL = frozenset({"payment_channel", "metadata"})
+UNSTORABLE_REASONS = {
+    name: f"{name}_invisible_character" for name in ("reference_number", "loan_account_number", "cif")
+}
+# NUL, and the halves of surrogate pairs: PostgreSQL holds neither.
+_unstorable = re.compile("[\\x00\\ud800-\\udfff]")
+_number = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
 
 
 class StagingFileInvalid(Refused):
@@ -59,13 +66,22 @@ def read_staging_file(lines: Iterable[str]) -> Iterator[StagingLine]:
     missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
     if missing:
         raise StagingFileInvalid(f"The header lacks {', '.join(missing)}.")
-    for raw in reader:
-        yield _line(reader.line_num, dict(raw))
+    try:
+        for raw in reader:
+            yield _line(reader.line_num, dict(raw))
+    except csv.Error as error:
+        # A quotation mark that never ends makes one field of the rest of the file.
+        raise StagingFileInvalid(f"Line {reader.line_num} cannot be read: {error}.") from None
 
 
 def _line(number: int, raw: dict[str, Any]) -> StagingLine:
+    shown = {_storable(name): _storable(text) for name, text in raw.items()}
     if "surplus" in raw or any(raw[name] is None for name in COLUMNS):
-        return StagingLine(number, raw, None, ("line_malformed",))
+        return StagingLine(number, shown, None, ("line_malformed",))
+    unstorable = [name for name in COLUMNS if shown[name] != raw[name]]
+    if unstorable:
+        reasons = [UNSTORABLE_REASONS.get(name, "not_storable") for name in unstorable]
+        return StagingLine(number, shown, None, tuple(reasons))
     reasons = [f"{name}_missing" for name in COLUMNS if not raw[name] and name not in OPTIONAL]
     reasons += [f"{name}_too_long" for name, length in MAX_LENGTHS.items() if len(raw[name]) > length]
     amount = _amount(raw["amount"], reasons)
@@ -77,11 +93,19 @@ def _line(number: int, raw: dict[str, Any]) -> StagingLine:
     return StagingLine(number, raw, (*texts, amount, paid_at, raw["payment_channel"] or None, metadata))
 
 
+def _storable(part: Any) -> Any:
+    """The text or list as a rejection can keep it: what PostgreSQL cannot hold is shown by a sign in its place."""
+    if isinstance(part, list):
+        return [_storable(member) for member in part]
+    return _unstorable.sub("\N{REPLACEMENT CHARACTER}", part) if isinstance(part, str) else part
+
+
 def _amount(text: str, reasons: list[str]) -> Decimal | None:
     if not text:
         return None
     try:
-        amount = Decimal(text)
+        # Decimal reads digits of every script, and underscores between them.
+        amount = Decimal(text if _number.fullmatch(text.strip()) else "none")
     except InvalidOperation:
         reasons.append("amount_not_a_number")
         return None
@@ -112,9 +136,8 @@ def _metadata(text: str, reasons: list[str]) -> str | None:
     if not text:
         return None
     try:
-        json.loads(text)
-    except ValueError:
-        reasons.append("metadata_not_json")
-    if "\\u0000" in text:
+        # As strict as for a webhook: PostgreSQL's own refusal would cost the whole file.
+        exactjson.loads(text)
+    except exactjson.JsonInvalid:
         reasons.append("metadata_not_json")
     return text
