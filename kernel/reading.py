@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, connections, transaction
 from psycopg.errors import QueryCanceled
 
 from kernel.errors import Unavailable
+from kernel.replicas import read_alias
 
 
 class ReadTookTooLong(Unavailable):
@@ -26,22 +27,23 @@ def limited_reading(*, milliseconds: int) -> Iterator[None]:
     Opens a transaction, because the limit is set for that transaction alone: the connection goes back to the pool
     without it. Inside another transaction the limit that was there before is put back at the end.
     """
-    is_nested = connection.in_atomic_block
+    alias = read_alias()
+    is_nested = connections[alias].in_atomic_block
     try:
-        with transaction.atomic():
-            before = _limit_statements(f"{milliseconds:d}ms")
+        with transaction.atomic(using=alias):
+            before = _limit_statements(f"{milliseconds:d}ms", alias)
             yield
             if is_nested:
-                _limit_statements(before)
+                _limit_statements(before, alias)
     except OperationalError as error:
         if isinstance(error.__cause__, QueryCanceled):
             raise ReadTookTooLong(f"The search was ended after {milliseconds / 1000:g} s.") from error
         raise
 
 
-def _limit_statements(limit: str) -> str:
+def _limit_statements(limit: str, alias: str) -> str:
     """Sets the limit for the rest of the transaction; gives the one before."""
-    with connection.cursor() as cursor:
+    with connections[alias].cursor() as cursor:
         cursor.execute(
             "select current_setting('statement_timeout'), set_config('statement_timeout', %s, true)", [limit]
         )

@@ -9,6 +9,7 @@ from typing import Any
 from console.site import UNFOLD  # noqa: F401 - how the console looks, read by django-unfold
 from kernel.logs import logging_settings
 from kernel.patience import patient_connection
+from paymentsite.databases import behind_pooler, replica_of
 from paymentsite.environment import Environment
 from paymentsite.stack.folders import StateFolder, secret_from
 
@@ -151,7 +152,9 @@ def database_settings() -> dict[str, Any]:
 
 
 DATABASE_IS_EMBEDDED = not (env.has("DATABASE_URL") or env.has("DB_HOST"))
-DATABASES = {"default": database_settings()}
+_primary = database_settings()
+DATABASES = {"default": behind_pooler(_primary, env, role=ROLE), **replica_of(_primary, env)}
+DATABASE_ROUTERS = ["kernel.replicas.ReadRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Redis (Valkey): REDIS_URL, else the seed's REDIS_HOST and REDIS_PORT, else the embedded server's socket.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -16,6 +17,7 @@ from rest_framework.views import APIView
 
 from kernel.errors import NotFound
 from kernel.reading import limited_reading
+from kernel.replicas import on_replica
 from kernel.restapi import problem_responses
 from payments.api.pages import IndexedPages, MonthlyPages
 from payments.api.parameters import (
@@ -65,11 +67,17 @@ class PaymentListView(GenericAPIView):
     )
     def get(self, request: Request) -> Response:
         search = read_search(request.query_params)
-        with limited_reading(milliseconds=settings.READ_TIMEOUT_MS):
+
+        def read() -> tuple[IndexedPages, list[Any]]:
             pages = IndexedPages() if search.has_index else MonthlyPages()
-            page = pages.paginate_queryset(_as_answered(found_by(search)), request, view=self)
-            if not page and search.reference is not None:
-                refuse_archived(reference=search.reference)
+            with limited_reading(milliseconds=settings.READ_TIMEOUT_MS):
+                page = pages.paginate_queryset(_as_answered(found_by(search)), request, view=self) or []
+                if not page and search.reference is not None:
+                    refuse_archived(reference=search.reference)
+            return pages, page
+
+        # Who has just recorded a payment finds it by its reference, however far behind the replica is.
+        pages, page = on_replica(read, is_enough=lambda found: bool(found[1]) or search.reference is None)
         return pages.get_paginated_response([*PaymentSerializer(page, many=True).data])
 
 
@@ -90,14 +98,19 @@ class PaymentView(APIView):
     )
     def get(self, request: Request, payment_id: UUID) -> Response:
         span = read_payment_span(request.query_params)
-        with limited_reading(milliseconds=settings.READ_TIMEOUT_MS):
-            payment = _as_answered(
-                payment_with_id(
-                    payment_id, paid_from=span.start_at if span else None, paid_before=span.end_at if span else None
-                )
-            ).first()
-            if payment is None:
-                refuse_archived(payment_id=payment_id)
+
+        def read() -> dict[str, Any] | None:
+            with limited_reading(milliseconds=settings.READ_TIMEOUT_MS):
+                found: dict[str, Any] | None = _as_answered(
+                    payment_with_id(
+                        payment_id, paid_from=span.start_at if span else None, paid_before=span.end_at if span else None
+                    )
+                ).first()
+                if found is None:
+                    refuse_archived(payment_id=payment_id)
+            return found
+
+        payment = on_replica(read, is_enough=lambda found: found is not None)
         if payment is None:
             raise PaymentNotFound
         return Response(PaymentSerializer(payment).data)

@@ -9,6 +9,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Metric, ProcessCollec
 from prometheus_client.exposition import choose_encoder
 
 # Imported for the metrics that they declare, so that each is named from the first scrape on.
+from kernel import replicas
 from kernel.outbox import metrics as outbox_metrics
 from payments import ingestion
 from payments.deduplication import layers
@@ -16,7 +17,7 @@ from payments.webhooks import metrics as webhook_metrics
 from paymentsite.monitoring.collectors import DatabaseCollector
 from paymentsite.monitoring.pool import sample_pool
 
-DECLARED_BY = (outbox_metrics, ingestion, layers, webhook_metrics)
+DECLARED_BY = (replicas, outbox_metrics, ingestion, layers, webhook_metrics)
 database_collector = DatabaseCollector()
 
 

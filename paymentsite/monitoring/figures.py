@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, connections
 from django.db.models import Count, Max, Q
 from prometheus_client.core import GaugeMetricFamily
 
@@ -16,10 +16,24 @@ from kernel.jobs.states import LIVE
 from kernel.measurements.models import MeasurementSource
 from kernel.outbox.models import OutboxDelivery
 from kernel.outbox.queue import is_relay_active
+from kernel.replicas import REPLICA
 from payments.models import StagingProcessLog
 from payments.partitioning import PAYMENT_PARTITIONS, month_of
 from payments.states import BatchStatus
 from payments.statistics import open_reviews, staging_backlog
+
+# A server that is no standby (the primary itself under a second name) is behind by nothing.
+REPLICA_LAG = """
+select behind, case when behind = 0 then 0 else coalesce(extract(epoch from age), 0)::double precision end
+from (
+    select
+        case when pg_is_in_recovery()
+            then greatest(pg_wal_lsn_diff(%(written)s::pg_lsn, coalesce(pg_last_wal_replay_lsn(), '0/0')), 0)::bigint
+            else 0
+        end as behind,
+        clock_timestamp() - pg_last_xact_replay_timestamp() as age
+) lag
+"""
 
 JOB_WINDOW = timedelta(hours=1)
 BATCH_WINDOW = timedelta(hours=1)
@@ -159,12 +173,32 @@ def invariant_figures(at: datetime) -> Figures:
     yield age
 
 
+def replica_figures(_: datetime) -> Figures:
+    """Nothing without a replica. One that is away leaves the group out, and paymentsite_figures_up says so."""
+    if REPLICA not in connections.settings:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_current_wal_lsn()::text")
+        (written,) = cursor.fetchone()
+    try:
+        with connections[REPLICA].cursor() as cursor:
+            cursor.execute(REPLICA_LAG, {"written": written})
+            lag_bytes, lag_seconds = cursor.fetchone()
+    finally:
+        connections[REPLICA].close()
+    yield GaugeMetricFamily("paymentsite_replica_lag_bytes", "WAL that the replica has yet to replay", lag_bytes)
+    yield GaugeMetricFamily(
+        "paymentsite_replica_lag_seconds", "Age of what the replica replayed last, while it is behind", lag_seconds
+    )
+
+
 GROUPS: dict[str, Callable[[datetime], Figures]] = {
     "staging": staging_figures,
     "reviews": review_figures,
     "outbox": outbox_figures,
     "partitions": partition_figures,
     "jobs": job_figures,
+    "replica": replica_figures,
     "invariants": invariant_figures,
     "database": database_figures,
     "samples": sample_figures,

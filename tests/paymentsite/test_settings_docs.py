@@ -43,7 +43,8 @@ def calls(path: Path) -> list[ast.Call]:
 
 
 def read_names() -> set[str]:
-    first = [call.args[0] for call in calls(ROOT / "paymentsite" / "settings.py")]
+    files = (ROOT / "paymentsite" / name for name in ("settings.py", "databases.py"))
+    first = [call.args[0] for path in files for call in calls(path)]
     return {str(name.value) for name in first if isinstance(name, ast.Constant)}
 
 
