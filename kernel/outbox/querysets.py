@@ -46,7 +46,7 @@ class EventQuerySet(models.QuerySet["OutboxEvent"]):
 
     def lock(self, pks: Iterable[int]) -> list[OutboxEvent]:
         """The events at these positions, in order, locked until the unit of work ends: none is retired meanwhile."""
-        return list(self.filter(pk__in=list(pks)).order_by("pk").select_for_update(of=("self",), no_key=True))
+        return list(self.filter(pk__in=list(pks)).order_by("pk").select_for_update(of=("self",)))
 
     def waiting(self) -> Self:
         return self.filter(Exists(_delivery_of("position")))

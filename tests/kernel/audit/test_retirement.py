@@ -4,7 +4,7 @@ import threading
 from uuid import uuid4
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from kernel.audit.models import AuditRetirement
