@@ -36,12 +36,12 @@ ANSWER_SECONDS = 30
 # How each process is known by its command line.
 VICTIMS = {
     "web": "paymentsite.wsgi:application",
-    "worker": "celery\0-A\0paymentsite\0worker",
+    "worker": "run_worker",
     "relay": "relay_outbox",
     "PostgreSQL": "/postgres\0-D\0",
     "Valkey": "valkey-server",
     "broker": "mockkafka",
-    "beat": "celery\0-A\0paymentsite\0beat",
+    "beat": "run_beat",
 }
 DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "shared_buffers": "64MB"}
 ENVIRONMENT = {"STAGING_INTERVAL_SECONDS": "1", "DB_POOL_MIN": "2", "DB_POOL_MAX": "10", "LOG_LEVEL": "warning"}
@@ -151,12 +151,19 @@ class Site:
 
     def kill(self, victim: str) -> None:
         """SIGKILL for the program's first process; its children end as they do in life."""
+        self.wait_until(lambda: bool(self.pids_of(victim)), seconds=STOP_SECONDS, what=f"{victim} runs")
         os.kill(self.pids_of(victim)[0], signal.SIGKILL)
+
+    def kill_request_process(self) -> None:
+        """SIGKILL for the process below the web server's first one, which answers the requests."""
+        self.wait_until(lambda: len(self.pids_of("web")) > 1, seconds=STOP_SECONDS, what="web runs")
+        os.kill(self.pids_of("web")[-1], signal.SIGKILL)
 
     def kill_a_backend(self) -> None:
         """SIGKILL for one session's process of PostgreSQL, upon which the server ends all and recovers."""
-        [(pid,)] = self.rows("select min(pid) from pg_stat_activity where application_name like 'paymentsite-web%%'")
-        os.kill(pid, signal.SIGKILL)
+        sessions = "select min(pid) from pg_stat_activity where application_name like 'paymentsite-web%%'"
+        self.wait_until(lambda: self.rows(sessions) != [(None,)], seconds=STOP_SECONDS, what="web has a session")
+        os.kill(self.number(sessions), signal.SIGKILL)
 
     def freeze(self, victim: str) -> list[int]:
         """SIGSTOP for the program and all below it: alive, connected, and silent."""
