@@ -28,6 +28,10 @@ class Scheduled:
 
 def schedule() -> tuple[Scheduled, ...]:
     """Everything that happens by itself, how often, and why."""
+    return (*_all_day_long(), *_now_and_then())
+
+
+def _all_day_long() -> tuple[Scheduled, ...]:
     return (
         Scheduled(
             "Ingest staged payments",
@@ -40,24 +44,6 @@ def schedule() -> tuple[Scheduled, ...]:
             "kernel.outbox.tasks.relay_outbox",
             timedelta(seconds=60),
             "Safety sweep: publishes what the relay did not, because it was down or missed its wake-up.",
-        ),
-        Scheduled(
-            "Turn references over",
-            "payments.tasks.rotate_references",
-            timedelta(days=1),
-            "Keeps the gate of exactly-once small: references older than REFERENCE_CACHE_TTL_DAYS go into the history.",
-        ),
-        Scheduled(
-            "Make partitions ahead",
-            "payments.tasks.ensure_partitions",
-            timedelta(hours=1),
-            "Keeps the next months' partitions of the payments ready, so that no row falls into the default one.",
-        ),
-        Scheduled(
-            "Archive old months",
-            "payments.tasks.archive_partitions",
-            timedelta(days=1),
-            "Writes months past their retention to files, verifies these, and only then drops the months.",
         ),
         Scheduled(
             "Seal the audit",
@@ -84,6 +70,35 @@ def schedule() -> tuple[Scheduled, ...]:
             "Ends job runs whose process died, so that nobody waits for them.",
         ),
         Scheduled(
+            "Verify the quick invariants",
+            "kernel.invariants.tasks.verify_quick",
+            timedelta(minutes=10),
+            "The same for what came last, at little cost.",
+        ),
+    )
+
+
+def _now_and_then() -> tuple[Scheduled, ...]:
+    return (
+        Scheduled(
+            "Turn references over",
+            "payments.tasks.rotate_references",
+            timedelta(days=1),
+            "Keeps the gate of exactly-once small: references older than REFERENCE_CACHE_TTL_DAYS go into the history.",
+        ),
+        Scheduled(
+            "Make partitions ahead",
+            "payments.tasks.ensure_partitions",
+            timedelta(hours=1),
+            "Keeps the next months' partitions of the payments ready, so that no row falls into the default one.",
+        ),
+        Scheduled(
+            "Archive old months",
+            "payments.tasks.archive_partitions",
+            timedelta(days=1),
+            "Writes months past their retention to files, verifies these, and only then drops the months.",
+        ),
+        Scheduled(
             "Verify every invariant",
             "kernel.invariants.tasks.verify",
             timedelta(days=1),
@@ -94,11 +109,5 @@ def schedule() -> tuple[Scheduled, ...]:
             "kernel.pruning.tasks.prune",
             timedelta(days=1),
             "Deletes receipts, logs, events and the like that are older than their settings say.",
-        ),
-        Scheduled(
-            "Verify the quick invariants",
-            "kernel.invariants.tasks.verify_quick",
-            timedelta(minutes=10),
-            "The same for what came last, at little cost.",
         ),
     )

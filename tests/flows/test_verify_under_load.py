@@ -93,7 +93,8 @@ def _stage_and_take_in(number: int) -> None:
 
 def test_a_running_system_is_never_accused() -> None:
     make_channel(rate_limit_per_minute=10_000_000)
-    counts, accused = [], []
+    counts: list[int] = []
+    accused: list[tuple[str, object]] = []
     works = (_send(1), _send(2), _stage_and_take_in, lambda _: Relay().drain(), lambda _: seal_all(at=timezone.now()))
     with going_on(*works):
         while len(counts) < ROUNDS:
