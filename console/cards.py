@@ -92,7 +92,7 @@ def _alerts(found: Overview) -> Card:
         "Alerts firing",
         f"{number}",
         "bad" if is_critical else "attention" if number else "good",
-        "Act now" if is_critical else "Look at them" if number else "All is well",
+        "Act now" if is_critical else "Needs a look" if number else "All is well",
         "The page Performance says what to do about each."
         if number
         else f"None of the {len(alerts.rules)} conditions that are watched holds.",

@@ -139,7 +139,7 @@ def _watched_line(rule: AlertRule, alerts: AlertsNow) -> dict[str, Any]:
     return {
         "name": rule.name,
         "condition": rule.condition,
-        "patience": length(rule.patience) if rule.patience else "at once",
+        "patience": length(rule.patience).removesuffix(" 0 s").removesuffix(" 0 min") if rule.patience else "at once",
         "state": state,
     }
 

@@ -1,4 +1,7 @@
-"""Charts over time from our own measurements: rates as stacked bars, percentiles as lines; each also as a table."""
+"""Charts over time from our own measurements: rates as stacked bars, percentiles as lines; each also as a table.
+
+The table leaves out what was not measured.
+"""
 
 from __future__ import annotations
 
@@ -44,8 +47,9 @@ def rate_chart(title: str, unit: str, name: str, label: str, steps: Sequence[Ste
         for place, value in enumerate(series)
     ]
     rows = [
-        [_moment(end), *(NOT_MEASURED if rates is None else rate_shown(rates.get(value, 0.0)) for value in series)]
+        [_moment(end), *(rate_shown(rates.get(value, 0.0)) for value in series)]
         for end, rates in zip(ends, found, strict=True)
+        if rates is not None
     ]
     highest = max((sum(rates.values()) for rates in found if rates), default=0.0)
     return Chart(
@@ -77,7 +81,9 @@ def latency_chart(title: str, name: str, steps: Sequence[Step], ends: Sequence[d
         for place, (label, dash) in enumerate(LINES)
     ]
     rows = [
-        [_moment(end), *(estimate_shown(estimate) for estimate in step)] for end, step in zip(ends, found, strict=True)
+        [_moment(end), *(estimate_shown(estimate) for estimate in step)]
+        for end, step in zip(ends, found, strict=True)
+        if any(estimate is not None for estimate in step)
     ]
     has_any = any(estimate is not None for step in found for estimate in step)
     return Chart(
@@ -111,12 +117,14 @@ def seconds_shown(seconds: float) -> str:
 
 
 def estimate_shown(estimate: Estimate | None) -> str:
-    """A percentile with its bounds: `3.2 ms (2 ms to 5 ms)`; past the last bound only that it is above."""
+    """A percentile with its bounds: `3.2 ms (2 to 5 ms)`; past the last bound only that it is above."""
     if estimate is None:
         return NOT_MEASURED
     if math.isinf(estimate.upper):
         return f"above {seconds_shown(estimate.lower)}"
-    return f"{seconds_shown(estimate.value)} ({seconds_shown(estimate.lower)} to {seconds_shown(estimate.upper)})"
+    upper = seconds_shown(estimate.upper)
+    lower = seconds_shown(estimate.lower).removesuffix(upper[upper.index(" ") :])
+    return f"{seconds_shown(estimate.value)} ({lower} to {upper})"
 
 
 def _value(datasets: Sequence[Mapping[str, Any]], ends: Sequence[datetime]) -> str:

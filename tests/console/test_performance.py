@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 from datetime import timedelta
 from typing import Any
@@ -11,8 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
+from console.timecharts import estimate_shown
+from console.vitals import drain
 from kernel.measurements.models import AlertState, Measurement, MeasurementSource
 from kernel.measurements.operations import keep_sample
+from kernel.measurements.quantiles import Estimate
 from kernel.measurements.series import key_of
 from tests.console.people import signed_in
 
@@ -98,15 +102,15 @@ def test_rates_and_percentiles_follow_from_the_samples(window: str) -> None:
     (line, *_) = page.context["latencies"]
     assert (line.title, line.count, line.rate) == ("Webhook branch: created", "1,800", "10")
     assert line.percentiles == [
-        "2.56 ms (2 ms to 3 ms)",
-        "12.5 ms (10 ms to 15 ms)",
-        "14.5 ms (10 ms to 15 ms)",
+        "2.56 ms (2 to 3 ms)",
+        "12.5 ms (10 to 15 ms)",
+        "14.5 ms (10 to 15 ms)",
     ]
     requests, latency, staged, *_ = page.context["charts"]
     assert requests.headers == ("Until", "created")
-    assert {row[1] for row in requests.rows} == {"–", "10"}
-    assert {row[1] for row in staged.rows} == {"–", "20"}
-    assert {row[2] for row in latency.rows} == {"–", "12.5 ms (10 ms to 15 ms)"}
+    assert {row[1] for row in requests.rows} == {"10"}
+    assert {row[1] for row in staged.rows} == {"20"}
+    assert {row[2] for row in latency.rows} == {"12.5 ms (10 to 15 ms)"}
 
 
 def test_the_hour_is_shown_by_the_minute_and_the_day_by_ten_after_samples_were_summed_up() -> None:
@@ -115,7 +119,10 @@ def test_the_hour_is_shown_by_the_minute_and_the_day_by_ten_after_samples_were_s
     client = signed_in("operator")
     hour = client.get(PAGE, {"window": "hour"}).context["charts"][0]
     day = client.get(PAGE, {"window": "day"}).context["charts"][0]
-    assert (len(hour.rows), len(day.rows)) == (60, 144)
+    assert [len(json.loads(chart.value)["labels"]) for chart in (hour, day)] == [60, 144]
+    # What was not measured is a gap in the chart, and no line of the table.
+    assert json.loads(hour.value)["datasets"][0]["data"][0] is None
+    assert len(hour.rows) in (30, 31)
     assert sum(row[1] == "10" for row in hour.rows) in (30, 31)
     assert sum(row[1] == "10" for row in day.rows) in (3, 4)
     for page in (client.get(PAGE), client.get(PAGE, {"window": "day"})):
@@ -257,3 +264,31 @@ def test_nothing_of_another_day_is_shown() -> None:
     page = signed_in("operator").get(PAGE, {"window": "day"})
     assert page.context["latencies"] == []
     assert MeasurementSource.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("estimate", "words"),
+    [
+        (None, "–"),
+        (Estimate(0.0032, 0.002, 0.005), "3.2 ms (2 to 5 ms)"),
+        (Estimate(0.0005, 0.0, 0.001), "0.5 ms (0 to 1 ms)"),
+        (Estimate(0.8, 0.5, 1.0), "800 ms (500 ms to 1 s)"),
+        (Estimate(2.0, 1.0, 2.5), "2 s (1 to 2.5 s)"),
+        (Estimate(5.0, 5.0, math.inf), "above 5 s"),
+    ],
+)
+def test_a_percentile_is_told_with_its_bounds(estimate: Estimate | None, words: str) -> None:
+    assert estimate_shown(estimate) == words
+
+
+@pytest.mark.parametrize(
+    ("waiting", "rate", "words"),
+    [
+        (100, 0.0, "nothing went out in the last five minutes"),
+        (10, 100.0, "less than a second to drain at 100 a second"),
+        (1200, 20.0, "about 1 min 0 s to drain at 20 a second"),
+        (100_000, 500.0, "at least 3 min 20 s to drain at 500 a second"),
+    ],
+)
+def test_the_time_to_drain_says_on_what_it_rests(waiting: float, rate: float, words: str) -> None:
+    assert drain(waiting, rate) == words
