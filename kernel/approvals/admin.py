@@ -115,8 +115,8 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
         return badge(*STATUS_SHOWN[ApprovalStatus(asked.status)])
 
     @display(description="figures")
-    def summary_shown(self, asked: ApprovalRequest) -> str:
-        return asked.summary.partition("\n")[0]
+    def summary_shown(self, asked: ApprovalRequest) -> SafeString:
+        return format_html('<div class="ps-stacked">{}</div>', asked.summary.partition("\n")[0])
 
     @display(description="in words and figures")
     def summary_text(self, asked: ApprovalRequest) -> SafeString:
@@ -143,7 +143,7 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
     @display(description="content")
     def content_shown(self, asked: ApprovalRequest) -> SafeString | str:
         content = exactjson.loads(asked.content)
-        rows = [(name.replace("_", " "), exactjson.dumps(content[name]).strip('"')) for name in content]
+        rows = [(name.replace("_", " "), exactjson.dumps(content[name]).strip('"') or NOTHING) for name in content]
         return format_html_join("", "<div>{}: <b>{}</b></div>", rows)
 
     @display(description="timeline")

@@ -197,11 +197,12 @@ class ReplayPage:
             "model_opts": self.model_admin.opts,
             "asked": dressed(self.asked),
             "found": found,
+            "count": "" if found is None else f"{found.count:,}",
             "refusal": refusal,
             "retired_until": moment(found.retired_until) if found is not None and found.begins_among_retired else "",
             "back": reverse("admin:outbox_outboxreplay_changelist"),
             "limit": REPLAY_LIMIT,
-            "most": SELECTION_LIMIT,
+            "most": f"{SELECTION_LIMIT:,}",
             "media": self.asked.media + self.model_admin.media,
         }
         if found is not None and selection is not None and selection.count:

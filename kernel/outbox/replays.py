@@ -14,6 +14,7 @@ from kernel.approvals.operations import request_approval
 from kernel.approvals.registry import ApprovalKind, Content, Execution
 from kernel.audit.actors import Actor
 from kernel.audit.operations import record_entry
+from kernel.calendar import ledger_zone
 from kernel.errors import Conflict, NotFound
 from kernel.jobs.models import JobRun
 from kernel.jobs.operations import queue_job
@@ -112,9 +113,10 @@ def describe(content: Content) -> str:
     whose = f" of account {masked_key(chosen.key)}" if chosen.key else ""
     what = f" {chosen.event_type}" if chosen.event_type else ""
     seconds = selection.count / content["rate"]
+    begins, ends = (at.astimezone(ledger_zone()) for at in (chosen.from_at, chosen.to_at))
     return (
-        f"{selection.count:,}{what} events{whose} are sent again, from {chosen.from_at:%Y-%m-%d %H:%M:%S} to "
-        f"{chosen.to_at:%Y-%m-%d %H:%M:%S} UTC.\n"
+        f"{selection.count:,}{what} events{whose} are sent again, from {begins:%Y-%m-%d %H:%M:%S} to "
+        f"{ends:%Y-%m-%d %H:%M:%S %Z}.\n"
         f"They are queued at {content['rate']:,} a second, in about {_length(seconds)}, with the ids they always had: "
         "readers that know an id ignore it."
     )

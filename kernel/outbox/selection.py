@@ -13,7 +13,7 @@ from kernel.errors import Refused
 from kernel.reading import limited_reading
 
 # One selection holds so many events at the most; counting them is ended after READ_MS.
-SELECTION_LIMIT = 1_000_000
+SELECTION_LIMIT = 500_000
 READ_MS = 4000
 SHOWN = 3
 
