@@ -20,8 +20,8 @@ from payments.operations.recording import (
     Recording,
     claim_notices,
     incoming_webhook,
-    record_known_notice,
     recorded,
+    settle_or_record,
 )
 from payments.states import Outcome
 
@@ -68,7 +68,7 @@ def receive_notice(notice: PaymentNotice, *, receipt: ReceiptFacts, at: datetime
 def _record(notice: PaymentNotice, receipt: ReceiptFacts, at: datetime) -> Recording:
     incoming = incoming_webhook(notice, receipt=receipt, at=at)
     try:
-        return recorded(incoming) if _claims.do(incoming) else record_known_notice(incoming)
+        return recorded(incoming) if _claims.do(incoming) else settle_or_record(incoming)
     except IntegrityError as error:
         if RECEIPT_ONCE not in str(error):
             raise

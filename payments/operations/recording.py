@@ -110,11 +110,11 @@ class ClaimsCrossed(Exception):
 def claim_notices(incoming: Sequence[Incoming]) -> list[bool]:
     """Records the notices of several webhooks in one statement and one commit; says of each whether it was new.
 
-    All or nothing when the statement fails. A notice that was not new is left to `record_known_notice`. Raises
-    ClaimsCrossed and the database's own errors.
+    All or nothing when the statement fails. A notice that was not new, or whose month has no partition yet, is left
+    to `settle_or_record`. Raises ClaimsCrossed and the database's own errors.
     """
     try:
-        return _with_partitions(incoming, lambda: _claim(incoming))
+        return _knowing_months(lambda: _claim(incoming))
     except OperationalError as error:
         if isinstance(error.__cause__, DeadlockDetected | LockNotAvailable):
             raise ClaimsCrossed from error
@@ -132,13 +132,13 @@ def record_notice(
     reference was claimed and released by others three times in a row.
     """
     incoming = Incoming(notice, Origin(source, uuid7(at) if receipt else None), at, uuid7(at), receipt)
-    return _with_partitions([incoming], lambda: _record(incoming))
+    return _knowing_months(lambda: _record(incoming))
 
 
 @own_statements
-def record_known_notice(incoming: Incoming) -> Recording:
-    """The same for a notice whose reference `claim_notices` has just found taken."""
-    return _settle(incoming) or _with_partitions([incoming], lambda: _record(incoming))
+def settle_or_record(incoming: Incoming) -> Recording:
+    """What became of a notice that `claim_notices` has just not recorded; records it when nobody else has."""
+    return _settle(incoming) or _knowing_months(lambda: _record(incoming))
 
 
 @inside_unit_of_work
@@ -147,23 +147,21 @@ def record_notice_as_step(notice: PaymentNotice, *, origin: Origin, at: datetime
 
     The caller has made sure of the month's partition before it opened its unit: partitions are made on their own.
     """
-    return _record(Incoming(notice, origin, at, uuid7(at)))
+    return _record(Incoming(notice, origin, at, uuid7(at)), is_step=True)
 
 
-def _with_partitions(incoming: Sequence[Incoming], record: Callable[[], R]) -> R:
-    """Records when every month has its partition; once more when one went into the archive in this very moment."""
-    ensure_known(month_of(each.notice.payment_date) for each in incoming)
+def _knowing_months(record: Callable[[], R]) -> R:
+    """Records; once more when a month went into the archive in this very moment, of which this process did not know."""
     try:
         return record()
     except DatabaseError as error:
         if not is_archived_month(error):
             raise
     known_months.refresh()
-    ensure_known(month_of(each.notice.payment_date) for each in incoming)
     return record()
 
 
-def _record(incoming: Incoming) -> Recording:
+def _record(incoming: Incoming, *, is_step: bool = False) -> Recording:
     for _ in range(ATTEMPTS):
         (is_new,) = _claim([incoming])
         if is_new:
@@ -171,6 +169,9 @@ def _record(incoming: Incoming) -> Recording:
         recording = _settle(incoming)
         if recording is not None:
             return recording
+        # New, but without a partition of its month; or whoever had claimed the reference has released it again.
+        if not is_step:
+            ensure_known([month_of(incoming.notice.payment_date)])
     raise ReferenceUnsettled
 
 

@@ -19,8 +19,17 @@ select
     max(row_id)                                                                    as last_id,
     (select count(*) from claimed)                                                 as recorded,
     count(*) filter (where not acceptable)                                         as rejected,
-    array_agg(distinct date_trunc('month', payment_date at time zone 'UTC')::date)
-        filter (where acceptable and not has_partition)                            as months_without_partition,
-    array_agg(row_id) filter (where acceptable and has_partition and claimed.payment_id is null) as known_row_ids
+    -- Only a payment that is new needs its month: a repetition of one that was archived brings no partition back.
+    array_agg(distinct date_trunc('month', payment_date at time zone 'UTC')::date) filter (
+        where acceptable and not has_partition
+            and not exists (select from payment_references known where known.reference_number = batch.reference_number)
+            and not exists (
+                select from payment_references_previous known where known.reference_number = batch.reference_number
+            )
+            and not exists (
+                select from payment_references_history known where known.reference_number = batch.reference_number
+            )
+    )                                                                              as months_without_partition,
+    array_agg(row_id) filter (where acceptable and claimed.payment_id is null)     as known_row_ids
 from batch
 left join claimed using (payment_id)
