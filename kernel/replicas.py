@@ -94,7 +94,7 @@ def on_replica(read: Callable[[], T], *, is_enough: Callable[[T], bool] = lambda
             found = read()
     except (OperationalError, InterfaceError) as error:
         rest.begin()
-        connections[REPLICA].close()
+        _drop_lost_connections()
         extra = {"action": "read_replica", "cause": type(error.__cause__ or error).__name__}
         logger.warning("The replica did not answer; the primary does", extra=extra)
         REPLICA_READS.labels("primary").inc()
@@ -104,6 +104,16 @@ def on_replica(read: Callable[[], T], *, is_enough: Callable[[T], bool] = lambda
         return found
     REPLICA_READS.labels("both").inc()
     return read()
+
+
+def _drop_lost_connections() -> None:
+    """The pool's other connections are dead too, and each would cost a read its try after the replica's return."""
+    replica = connections[REPLICA]
+    replica.close()
+    pool = getattr(replica, "pool", None)
+    if pool is not None:
+        # Beside the request, which has waited long enough for the replica.
+        threading.Thread(target=pool.check, name="replica-check", daemon=True).start()
 
 
 @contextmanager

@@ -31,7 +31,7 @@ def behind_pooler(default: Settings, env: Environment, *, role: str) -> Settings
             " worker, beat, relay and commands, whose sessions a pooler in transaction mode does not keep."
         )
     if role != "web":
-        return default | direct | {"OPTIONS": default["OPTIONS"] | direct["OPTIONS"]}  # type: ignore[operator]
+        return default | direct | {"OPTIONS": default["OPTIONS"] | direct["OPTIONS"]}
     options = dict(default["OPTIONS"])
     # A pooler refuses what is set with a connection: its own query_timeout takes the place of this limit.
     kept = STATEMENT_TIMEOUT.sub("", options.pop("options", ""))
@@ -47,7 +47,7 @@ def replica_of(default: Settings, env: Environment) -> dict[str, Settings]:
     given = env.database_url("READ_DATABASE_URL")
     if given is None:
         return {}
-    options = default["OPTIONS"] | given.pop("OPTIONS")  # type: ignore[operator]
+    options = default["OPTIONS"] | given.pop("OPTIONS")
     options |= {"connect_timeout": REPLICA_SECONDS, "application_name": f"{options['application_name']}-read"}
     options["options"] = f"{options.get('options', '')} -c default_transaction_read_only=on".strip()
     if "pool" in options:
