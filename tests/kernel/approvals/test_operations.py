@@ -253,7 +253,7 @@ def test_what_fails_is_undone_and_can_be_carried_out_again(
     ledger.state["events"] = 120
     again = ask_to_execute(pk, actor=Actor.staff(asker), at=AT + HOUR)
     assert again.run_id not in (None, first.run_id)
-    assert run_job(again.run_id) == JobStatus.SUCCEEDED  # type: ignore[arg-type]
+    assert run_job(again.run_id) == JobStatus.SUCCEEDED
     assert len(ledger.done) == 1
     with pytest.raises(IllegalApprovalMove):
         ask_to_execute(pk, actor=Actor.staff(asker), at=AT + HOUR)

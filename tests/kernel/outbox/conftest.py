@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from confluent_kafka import Message
+from django.contrib.auth.models import Permission, User
 from django.db import connection
 
+from kernel.jobs import operations as jobs
 from kernel.outbox.operations import Event, announce
 from kernel.outbox.relay import Relay
 from kernel.outbox.tail import read_messages
@@ -97,3 +100,35 @@ def announce_one(topic: str) -> Callable[..., int]:
 def numbers(messages: list[Message]) -> list[int]:
     """The n of each message's body."""
     return [int((message.value() or b"").decode().removeprefix('{"n": ').removesuffix("}")) for message in messages]
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    runs: list[Any] = []
+
+    def announce(run_id: Any) -> bool:
+        runs.append(run_id)
+        return True
+
+    monkeypatch.setattr(jobs, "announce", announce)
+    return runs
+
+
+@pytest.fixture
+def person() -> Callable[..., User]:
+    def made(name: str, *codenames: str) -> User:
+        user = User.objects.create_user(name, is_staff=True)
+        user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+        return user
+
+    return made
+
+
+@pytest.fixture
+def operator(person: Callable[..., User]) -> User:
+    return person("operator", "replay_event", "view_outboxevent", "view_outboxreplay")
+
+
+@pytest.fixture
+def approver(person: Callable[..., User]) -> User:
+    return person("approver", "approve_replay")
