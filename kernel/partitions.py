@@ -17,7 +17,7 @@ from psycopg import sql
 from kernel.errors import Conflict
 from kernel.migrations import no_truncate_trigger
 from kernel.periods import Month
-from kernel.transactions import inside_unit_of_work
+from kernel.transactions import SNAPSHOT_LOCK, inside_unit_of_work
 
 ADVISORY_LOCK = 7_310_001
 LOCK_TIMEOUT_MS = 3_000
@@ -162,7 +162,8 @@ class MonthlyPartitions:
         name, parent = sql.Identifier(self.name_of(month)), sql.Identifier(self.table)
         with connection.cursor() as cursor:
             cursor.execute(f"set local lock_timeout = {lock_timeout_ms:d}")
-            cursor.execute("select pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
+            for lock in (ADVISORY_LOCK, SNAPSHOT_LOCK):
+                cursor.execute("select pg_advisory_xact_lock(%s)", [lock])
             cursor.execute(sql.SQL("alter table {} detach partition {}").format(parent, name))
             # Its own name becomes free for a partition of the same month, should a payment of it still come.
             cursor.execute(sql.SQL("alter table {} rename to {}").format(name, sql.Identifier(new_name)))

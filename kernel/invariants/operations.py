@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from kernel.invariants.models import InvariantOutcome
 from kernel.invariants.registry import Invariant, Look, invariants
-from kernel.transactions import unit_of_work
+from kernel.transactions import SNAPSHOT_LOCK, unit_of_work
 
 # Whole tables are joined by hash: with less memory they go through temporary files several times.
 SNAPSHOT_SETTINGS = """
@@ -79,10 +79,18 @@ def _snapshot() -> Iterator[None]:
     Between two statements of the usual kind a payment may be recorded, and counting would find a difference that never
     was. Sessions write on undisturbed, but vacuum keeps what they delete until the snapshot ends.
     """
-    with transaction.atomic(durable=True), connection.cursor() as cursor:
-        cursor.execute("set transaction isolation level repeatable read, read only")
-        cursor.execute(SNAPSHOT_SETTINGS)
-        yield
+    with connection.cursor() as cursor:
+        # Before the snapshot is taken: one that had to wait for the lock would be older than what it waited for.
+        cursor.execute("select pg_advisory_lock_shared(%s)", [SNAPSHOT_LOCK])
+    try:
+        with transaction.atomic(durable=True), connection.cursor() as cursor:
+            cursor.execute("set transaction isolation level repeatable read, read only")
+            cursor.execute(SNAPSHOT_SETTINGS)
+            yield
+    finally:
+        # A session that was lost has given the lock back already.
+        with suppress(OperationalError, InterfaceError), connection.cursor() as cursor:
+            cursor.execute("select pg_advisory_unlock_shared(%s)", [SNAPSHOT_LOCK])
 
 
 @unit_of_work

@@ -1,11 +1,7 @@
-"""Turns the gate of exactly-once over to a new generation, so that it stays small whatever was recorded in its life.
+"""Turns the gate of exactly-once over to a new generation, so that its index stays small and in memory.
 
-Three tables know references. The gate takes new ones; the generation before it is only read; the history keeps, for
-good, what left that generation. One turn merges the earlier generation into the history and then changes names: the
-emptied table becomes the gate, and the gate the earlier generation. Nothing is deleted row by row, so that there is
-nothing to vacuum, and the gate's index holds what is recent and stays in memory.
-
-A reference stays in the first two tables for REFERENCE_CACHE_TTL_DAYS at the least and for twice that at the most.
+The gate takes new references, the generation before it is only read, the history keeps for good what left that one. A
+reference spends REFERENCE_CACHE_TTL_DAYS to twice that in the first two. Nothing is deleted row by row.
 """
 
 from __future__ import annotations
@@ -21,7 +17,7 @@ from django.db import InterfaceError, OperationalError, connection
 from psycopg.errors import LockNotAvailable
 
 from kernel.errors import Conflict, Unavailable
-from kernel.transactions import unit_of_work
+from kernel.transactions import SNAPSHOT_LOCK, unit_of_work
 from payments.recorder import merge_references_sql
 
 ROTATION_LOCK = 7_310_003
@@ -87,6 +83,9 @@ def plan_rotation(at: datetime) -> RotationPlan:
 def rotate_references(*, at: datetime, on_merged: Callable[[int], None] = lambda _: None) -> RotationPlan:
     """Turns the gate over when that is due; gives the plan that was carried out.
 
+    The earlier generation is merged into the history; then names change: its emptied table becomes the gate, and the
+    gate the earlier generation.
+
     Calls on_merged with the number merged so far, between units of work; what it raises (a cancellation) ends the turn,
     and the next one goes on from there. Raises RotationRunning, ReferenceWithoutPayment, GateBusy.
     """
@@ -150,6 +149,7 @@ def exchange_generations() -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute(f"set local lock_timeout = {GATE_LOCK_TIMEOUT_MS:d}")
+        cursor.execute("select pg_advisory_xact_lock(%s)", [SNAPSHOT_LOCK])
         cursor.execute("lock table payment_references, payment_references_previous in access exclusive mode")
         cursor.execute("truncate payment_references_previous")
         for kind, gate, previous in EXCHANGES:

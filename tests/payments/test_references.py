@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from pytest_django import Settings
 
 from kernel.errors import Conflict
+from kernel.invariants.operations import _snapshot
 from payments.deduplication import forget_all
 from payments.models import ReferenceConflict
 from payments.operations import references
@@ -267,6 +268,25 @@ def test_a_gate_that_is_in_use_is_left_and_nothing_is_lost(monkeypatch: pytest.M
 
     assert sizes() == (1, 0, 0)
     assert rotate_references(at=AT + TTL + timedelta(days=1)).is_due
+
+
+def test_the_gate_is_not_turned_over_beneath_a_long_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    record("R1")
+    monkeypatch.setattr(references, "SHUT_ATTEMPTS", 1)
+
+    def turn() -> None:
+        try:
+            with pytest.raises(GateBusy):
+                rotate_references(at=AT + TTL + timedelta(days=1))
+        finally:
+            connection.close()
+
+    with _snapshot(), ThreadPoolExecutor(1) as pool:
+        pool.submit(turn).result(30)
+        assert sizes() == (1, 0, 0)
+
+    assert rotate_references(at=AT + TTL + timedelta(days=1)).is_due
+    assert sizes() == (0, 1, 0)
 
 
 def test_no_reference_slips_through_while_generations_change() -> None:
