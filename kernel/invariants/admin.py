@@ -20,7 +20,7 @@ from kernel.jobs.operations import request_job
 
 @admin.register(InvariantOutcome)
 class InvariantAdmin(ReadOnlyAdmin):
-    list_display = ["name", "state", "sentence", "seen", "wrong", "checked"]
+    list_display = ["name", "state", "claim", "seen", "wrong", "checked"]
     ordering = ["-broken", "name"]
     list_title = "Invariants"
     intro = (
@@ -31,12 +31,12 @@ class InvariantAdmin(ReadOnlyAdmin):
     empty_text = "Nothing was looked at yet. Press Verify now, or wait ten minutes for the schedule."
     actions_list = ["verify_now"]
     fieldsets = [
-        (None, {"fields": ["sentence", "state", "meaning"]}),
+        (None, {"fields": ["claim", "state", "meaning"]}),
         ("Last look", {"fields": ["checked", "seen", "wrong", "undecided", "took"]}),
         ("What breaks it", {"fields": ["broken_records"]}),
     ]
     readonly_fields = [
-        "sentence",
+        "claim",
         "state",
         "meaning",
         "checked",
@@ -53,6 +53,11 @@ class InvariantAdmin(ReadOnlyAdmin):
         if outcome.broken:
             return badge("Broken", "bad")
         return badge("Holds in part", "attention") if outcome.unresolved else badge("Holds", "good")
+
+    @display(description="rule")
+    def claim(self, outcome: InvariantOutcome) -> SafeString:
+        # Several lines of text, for which the list's cells have to grow on a phone.
+        return format_html('<div class="ps-stacked">{}</div>', outcome.sentence)
 
     @display(description="what to do")
     def meaning(self, outcome: InvariantOutcome) -> str:
