@@ -211,7 +211,8 @@ def writing(path: Path) -> Iterator[BinaryIO]:
     # One name for every try, so that what a crash leaves behind is overwritten by the next.
     draft = path.with_name(f".{path.name}.partial")
     try:
-        with draft.open("wb") as target:
+        # For this user alone, as the database is.
+        with open(draft, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as target:
             yield target
             target.flush()
             os.fsync(target.fileno())

@@ -51,6 +51,8 @@ class PartitionArchive(models.Model):
     class Meta:
         db_table = "partition_archive"
         verbose_name = "archived month"
+        # The page that lists them shows the attached months too.
+        verbose_name_plural = "partitions"
         default_permissions = ("view",)
         permissions = [
             ("archive_partitions", "Can archive old months of payments"),

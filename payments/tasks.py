@@ -16,8 +16,8 @@ from kernel.jobs.registry import job
 from kernel.periods import Month
 from payments.ingestion import BOTTOM, IngestionTotals, Pace, ingest, sole_scheduled_run
 from payments.operations.archiving import HELD, MonthBusy, MonthHeld, MonthPlan, carry_out, plans
-from payments.operations.restoring import restore_archive
 from payments.operations.references import plan_rotation, rotate_references
+from payments.operations.restoring import restore_archive
 from payments.operations.staging import count_unprocessed, unprocessed_ids
 from payments.operations.staging_table import staging_table_exists
 from payments.partitioning import ensure_partitions_ahead

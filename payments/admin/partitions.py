@@ -70,10 +70,9 @@ def _what_archiving_does(record: Any) -> str:
 
 @admin.register(PartitionArchive)
 class PartitionArchiveAdmin(RecordAdmin):
-    list_display = ("label_shown", "status_shown", "rows_shown", "amounts_shown", "from_to", "size_shown", "since")
+    list_display = ("label_shown", "status_shown", "rows_shown", "amounts_shown", "size_shown", "since")
     list_display_links = ("label_shown",)
     ordering = ("-month", "part")
-    list_title = "Partitions"
     list_before_template = "payments/admin/partitions_intro.html"
     change_form_outer_after_template = "payments/admin/after_archive.html"
     actions_list = ("rehearse", "archive_now")
@@ -156,9 +155,7 @@ class PartitionArchiveAdmin(RecordAdmin):
     def restore(self, request: HttpRequest, record: PartitionArchive, confirmation: Confirmation) -> HttpResponse:
         parameters = {"archive_id": record.pk, "reason": confirmation.reason}
         run = request_job("restore_archive", parameters=parameters, actor=confirmation.actor, at=confirmation.at)
-        self.message_user(
-            request, "The restore is asked for. Once the run has succeeded, the archive's page searches."
-        )
+        self.message_user(request, "The restore is asked for. Once the run has succeeded, the archive's page searches.")
         return _to_run(run)
 
     @confirmed_action(

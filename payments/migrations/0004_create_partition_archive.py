@@ -81,6 +81,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name": "archived month",
+                "verbose_name_plural": "partitions",
                 "db_table": "partition_archive",
                 "permissions": [
                     ("archive_partitions", "Can archive old months of payments"),

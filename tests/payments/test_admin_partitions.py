@@ -131,7 +131,12 @@ def test_archiving_asks_first_naming_the_months_and_shows_the_figures_after(admi
     assert "21.10" in page
     assert "12.05" in page
     record = administrator.get(f"{PAGE}{archive.pk}/change/").content.decode()
-    for part in (archive.manifest["sha256_compressed"], str(archive.file_path), "Archive detached", "month end"):
+    for part in (
+        archive.read_manifest().content.sha256_compressed,
+        str(archive.file_path),
+        "Archive detached",
+        "month end",
+    ):
         assert part in record
 
 

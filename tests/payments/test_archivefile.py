@@ -162,6 +162,12 @@ def test_what_a_crash_left_of_an_earlier_try_is_overwritten(tmp_path: Path) -> N
     assert [(found.name, found.read_bytes()) for found in tmp_path.iterdir()] == [(path.name, b"whole")]
 
 
+def test_only_its_owner_may_read_an_archive(tmp_path: Path) -> None:
+    path, _ = written(tmp_path, [a_line(1)])
+
+    assert [file.stat().st_mode & 0o777 for file in (path, manifest_path(path))] == [0o600, 0o600]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

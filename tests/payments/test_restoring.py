@@ -154,7 +154,7 @@ def test_a_month_that_is_not_archived_yet_cannot_be_restored() -> None:
 def test_a_manifest_with_a_type_that_is_none_makes_no_table() -> None:
     an_old_month(1)
     archive = archive_it()
-    manifest = archive.manifest | {"columns": [dict(column) for column in archive.manifest["columns"]]}
+    manifest = archive.read_manifest().as_json()
     manifest["columns"][0]["type"] = "uuid); drop table channel; --"
     archive.manifest = manifest
     archive.save()

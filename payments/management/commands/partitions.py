@@ -10,7 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from kernel.periods import Month
-from payments.partitioning import PAYMENT_PARTITIONS, ensure_partitions_ahead, move_stray_payments
+from payments.models import PartitionArchive
+from payments.partitioning import PAYMENT_PARTITIONS, ensure_partitions_ahead, move_stray_payments, oldest_kept
 
 
 class Command(BaseCommand):
@@ -27,17 +28,20 @@ class Command(BaseCommand):
         if options["move_default"] and not options["check"]:
             self.stdout.write(f"{move_stray_payments()} payments moved out of the default partition.")
         made = [] if options["check"] else ensure_partitions_ahead(at=at)
-        kept_from = Month.of(at, UTC).plus(-settings.PARTITION_RETENTION_MONTHS)
+        kept_from = oldest_kept(at)
         existing = PAYMENT_PARTITIONS.existing()
         for partition in existing:
             notes = [
                 "new" if partition.month in made else "",
-                "older than PARTITION_RETENTION_MONTHS" if partition.month < kept_from else "",
+                "due for the archive" if partition.month < kept_from else "",
             ]
             rows = "not analysed" if partition.rows < 0 else f"about {partition.rows} rows"
             note = "; ".join(note for note in notes if note)
             size = f"{partition.size_bytes / 1024**2:.1f} MB"
             self.stdout.write(f"{partition.name}  {rows}, {size}{'  ' + note if note else ''}")
+        for archive in PartitionArchive.objects.order_by("month", "part"):
+            rows = f"{archive.read_manifest().figures.rows} rows" if archive.manifest else "not written yet"
+            self.stdout.write(f"{archive.label}  {archive.status}, {rows}, {archive.file_path}")
         self._complain(at_month=Month.of(at, UTC), present={partition.month for partition in existing})
 
     def _complain(self, *, at_month: Month, present: set[Month]) -> None:
