@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,14 +13,13 @@ from django.urls import reverse
 
 from console.alerts import AlertsNow, FiringAlert, alerts_now
 from console.charts import Chart
-from console.rates import Step, buckets_by, percentiles, steps_of
+from console.rates import Step, buckets_by, percentiles, step_over, steps_of
 from console.timecharts import estimate_shown, latency_chart, rate_chart, rate_shown
 from console.vitals import Now, backlog_cards, cache_lines, database_lines
 from console.windows import PARAMETER, WINDOWS, Window
 from kernel.display import badge, length, moment
 from kernel.measurements.models import Measurement
 from kernel.measurements.rules import AlertRule
-from kernel.measurements.series import Reading, merged
 
 RECENT = timedelta(minutes=5)
 WEBHOOK = "paymentsite_webhook_seconds"
@@ -50,7 +49,7 @@ def performance_context(request: HttpRequest, window: Window, *, at: datetime) -
         "watched": [_watched_line(rule, alerts) for rule in alerts.rules],
         "verdict": _verdict(alerts),
         "backlogs": [card for card in backlog_cards(now) if card.may_be_seen(request)],
-        "latencies": _latencies([reading for step in steps for reading in step]),
+        "latencies": _latencies([growth for step in steps for growth in step]),
         "vitals": [*cache_lines(steps), *database_lines(now)],
         "charts": _charts(steps, ends),
         "windows": [_choice(choice, window) for choice in WINDOWS],
@@ -61,22 +60,16 @@ def performance_context(request: HttpRequest, window: Window, *, at: datetime) -
     }
 
 
-def _measured(window: Window, *, since: datetime, until: datetime) -> list[Reading]:
+def _measured(window: Window, *, since: datetime, until: datetime) -> Iterable[Measurement]:
     rows = Measurement.objects
     found = rows.samples().between(since, until) if window.is_fine else rows.finest(since, until)
-    return [row.reading for row in found]
+    return found.defer("gauges")
 
 
 def _now(at: datetime) -> Now:
-    samples = [row.reading for row in Measurement.objects.samples().between(at - RECENT, at)]
-    latest = {reading.source: reading for reading in samples}
-    by_source: dict[str, list[Reading]] = {}
-    for reading in samples:
-        by_source.setdefault(reading.source, []).append(reading)
-    return Now(
-        latest=list(latest.values()),
-        recent=[merged(parts, source=source, at=at) for source, parts in by_source.items()],
-    )
+    samples = list(Measurement.objects.samples().between(at - RECENT, at))
+    latest = {sample.source: sample.gauges for sample in samples}
+    return Now(latest=list(latest.values()), recent=step_over(samples))
 
 
 def _charts(steps: Sequence[Step], ends: Sequence[datetime]) -> list[Chart]:
@@ -94,7 +87,7 @@ def _charts(steps: Sequence[Step], ends: Sequence[datetime]) -> list[Chart]:
 def _latencies(step: Step) -> list[LatencyLine]:
     """Webhooks by channel and answer, the busiest first, then batches and events."""
     webhooks = buckets_by(("channel", "outcome"), WEBHOOK, step)
-    seconds = sum(reading.seconds for reading in step) / max(len({reading.source for reading in step}), 1)
+    seconds = sum(growth.seconds for growth in step) / max(len({growth.source for growth in step}), 1)
     lines = [(f"Webhook {channel}: {outcome}", buckets) for (channel, outcome), buckets in webhooks.items()]
     lines.sort(key=lambda line: -max(line[1].values()))
     lines += [("Staging batch", buckets_by((), BATCH, step).get((), {}))]

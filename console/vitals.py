@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from console.rates import Step, rate, total
 from console.timecharts import rate_shown
 from kernel.display import length
 from kernel.jobs.models import JobRun
-from kernel.measurements.series import Reading, parts_of
+from kernel.measurements.series import parts_of
 from kernel.outbox.models import OutboxEvent
 from payments.models import PaymentStaging
 
@@ -33,9 +33,9 @@ class Vital:
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """The latest sample of each source, and the rates of the last minutes."""
+    """The gauges of each source's latest sample, and by how much the counters grew in the last minutes."""
 
-    latest: Sequence[Reading]
+    latest: Sequence[Mapping[str, float]]
     recent: Step
 
     def highest(self, name: str, **wanted: str) -> float | None:
@@ -51,8 +51,8 @@ class Now:
     def _values(self, name: str, wanted: dict[str, str]) -> list[float]:
         return [
             value
-            for reading in self.latest
-            for key, value in reading.gauges.items()
+            for gauges in self.latest
+            for key, value in gauges.items()
             if parts_of(key)[0] == name and wanted.items() <= dict(parts_of(key)[1]).items()
         ]
 
@@ -104,11 +104,11 @@ def backlog_cards(now: Now) -> list[Card]:
 
 def cache_lines(steps: Iterable[Step]) -> list[Vital]:
     """How many of the references that each layer was asked for it knew."""
-    readings = [reading for step in steps for reading in step]
+    whole = [growth for step in steps for growth in step]
     lines = []
     for layer, title in LAYERS:
-        hits = total("paymentsite_reference_lookups_total", readings, layer=layer, result="hit")
-        asked = hits + total("paymentsite_reference_lookups_total", readings, layer=layer, result="miss")
+        hits = total("paymentsite_reference_lookups_total", whole, layer=layer, result="hit")
+        asked = hits + total("paymentsite_reference_lookups_total", whole, layer=layer, result="miss")
         value = f"{hits / asked:.1%}" if asked else "–"
         meaning = f"{hits:,.0f} of {asked:,.0f} references were known" if asked else _unasked(layer)
         lines.append(Vital(f"{title}: hit rate", value, meaning))
@@ -162,7 +162,7 @@ def _backlog(title: str, waiting: float | None, outflow: float, meaning: str, ki
 
 def _queued(now: Now) -> float | None:
     """Over all jobs; every source tells the same, and one that tells of no job has none."""
-    counts = [sum(value for key, value in reading.gauges.items() if _is_of_queued_runs(key)) for reading in now.latest]
+    counts = [sum(value for key, value in gauges.items() if _is_of_queued_runs(key)) for gauges in now.latest]
     return max(counts) if counts else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from kernel.measurements.packing import unpacked
 from kernel.measurements.querysets import AlertStateQuerySet, MeasurementQuerySet
 from kernel.measurements.series import Reading
 
@@ -55,7 +56,7 @@ class Measurement(models.Model):
 
     @property
     def reading(self) -> Reading:
-        return Reading(self.source, self.at, self.seconds, self.counters, self.gauges)
+        return Reading(self.source, self.at, self.seconds, unpacked(self.counters), self.gauges)
 
 
 class AlertState(models.Model):

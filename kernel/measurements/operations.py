@@ -12,6 +12,7 @@ from django.db.models import Max
 
 from kernel.measurements.alerting import AlertKey, Holding, judged
 from kernel.measurements.models import AlertState, Measurement, MeasurementSource
+from kernel.measurements.packing import packed
 from kernel.measurements.promql import range_of
 from kernel.measurements.rules import AlertRule
 from kernel.measurements.series import increases, merged
@@ -54,7 +55,7 @@ def keep_sample(
         source=source,
         at=at,
         seconds=(at - known.sampled_at).total_seconds(),
-        counters=increases(known.totals, totals),
+        counters=packed(increases(known.totals, totals)),
         gauges=dict(gauges),
     )
     MeasurementSource.objects.filter(pk=source).update(sampled_at=at, totals=dict(totals))
@@ -108,7 +109,7 @@ def _sum_up(source: str, *, until: datetime) -> None:
             at=whole.at,
             seconds=whole.seconds,
             is_summary=True,
-            counters=dict(whole.counters),
+            counters=packed(whole.counters),
             gauges=dict(whole.gauges),
         )
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kernel.measurements.packing import packed, unpacked
 from kernel.measurements.quantiles import quantile
 from kernel.measurements.series import Reading, increases, key_of, merged, parts_of
 
@@ -111,3 +112,23 @@ def test_without_observations_there_is_no_percentile() -> None:
     assert quantile(0.5, {}) is None
     assert quantile(0.5, {0.1: 0, math.inf: 0}) is None
     assert quantile(0.5, {0.1: 3}) is None
+
+
+labels_of_one = st.dictionaries(names.filter(lambda name: name != "le"), st.text(max_size=8), max_size=2)
+histograms = st.dictionaries(st.sampled_from(["0.1", "1.0", "2.5", "+Inf"]), st.integers(0, 99), min_size=1)
+
+
+@given(
+    plain=st.dictionaries(names, st.integers(0, 99), max_size=4),
+    buckets=st.lists(st.tuples(names, labels_of_one, histograms), max_size=3),
+)
+def test_what_is_packed_for_the_table_comes_back_as_it_was(
+    plain: dict[str, int], buckets: list[tuple[str, dict[str, str], dict[str, int]]]
+) -> None:
+    counters: dict[str, float] = {f"{name}_total": number for name, number in plain.items()}
+    for name, labels, counts in buckets:
+        for bound, count in counts.items():
+            counters[key_of(f"{name}_bucket", {**labels, "le": bound})] = count
+    stored = packed(counters)
+    assert unpacked(stored) == counters
+    assert not any('"le"' in key for key in stored)
