@@ -13,8 +13,8 @@ from kernel.jobs.operations import run_now
 
 class Command(BaseCommand):
     help = (
-        "Merges references older than REFERENCE_CACHE_TTL_DAYS into the history, where they go on to be duplicates, and "
-        "gives the gate of exactly-once a fresh table. Does nothing when it is not due."
+        "Merges references older than REFERENCE_CACHE_TTL_DAYS into the history, where they go on to be duplicates, "
+        "and gives the gate of exactly-once a fresh table. Does nothing when it is not due."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -33,6 +33,5 @@ class Command(BaseCommand):
             self.stdout.write(f"Not due: the gate holds {result['moved']:,} references.")
             return
         does = ("would be merged", "would move") if result["rehearsal"] else ("merged", "moved")
-        self.stdout.write(
-            f"{result['merged']:,} references {does[0]} into the history, {result['moved']:,} {does[1]} out of the gate."
-        )
+        merged, moved = f"{result['merged']:,} references {does[0]}", f"{result['moved']:,} {does[1]}"
+        self.stdout.write(f"{merged} into the history, {moved} out of the gate.")
