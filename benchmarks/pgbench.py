@@ -75,7 +75,9 @@ def latency_ms(line: str) -> float:
     return int(line.split()[2]) / 1000
 
 
-def run_pgbench(program: Path, stand: Stand, *, transactions: int, rate: int | None = None) -> PgbenchRun:
+def run_pgbench(
+    program: Path, stand: Stand, *, transactions: int, rate: int | None = None, clients: int = CLIENTS
+) -> PgbenchRun:
     """Each client its share of the transactions; latencies from its log of every one of them.
 
     With a rate, so many begin in a second, and a latency counts from the moment at which its transaction was due.
@@ -84,7 +86,7 @@ def run_pgbench(program: Path, stand: Stand, *, transactions: int, rate: int | N
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     (folder / "script.sql").write_text(script())
-    clients = min(CLIENTS, transactions)
+    clients = min(clients, transactions)
     command = [
         *(program, "-n", "-M", "prepared", "-f", folder / "script.sql", "--log"),
         *("-c", clients, "-j", 1, "-t", transactions // clients),

@@ -19,13 +19,21 @@ class Size:
     memory_rows: int
     rate: int
     seconds: int
+    # growth: payments that are there already when there are many; bulkcreate: staged rows; relay: events that wait;
+    # retention: payments of a month.
+    many_payments: int
+    bulk_rows: int
+    waiting_events: int
+    month_rows: int
 
     def with_repetitions(self, repetitions: int | None) -> Size:
         return replace(self, repetitions=repetitions) if repetitions else self
 
 
 SIZES = {
-    "full": Size(200_000, 100_000, 20_000, 1_000, 5, 100_000, 1_000_000, 1_000, 60),
-    "quick": Size(50_000, 20_000, 6_000, 500, 2, 20_000, 100_000, 1_000, 15),
-    "smoke": Size(2_000, 500, 400, 50, 1, 400, 5_000, 100, 2),
+    "full": Size(
+        200_000, 100_000, 20_000, 1_000, 5, 100_000, 1_000_000, 1_000, 60, 5_000_000, 100_000, 200_000, 424_000
+    ),
+    "quick": Size(50_000, 20_000, 6_000, 500, 2, 20_000, 100_000, 1_000, 15, 500_000, 20_000, 50_000, 50_000),
+    "smoke": Size(2_000, 500, 400, 50, 1, 400, 5_000, 100, 2, 5_000, 2_000, 2_000, 1_000),
 }

@@ -115,7 +115,7 @@ class Stand:
             + ", ".join(f"{name} {value}" for name, value in self.settings.items())
         )
 
-    def make_template(self, fill: Callable[[], None]) -> None:
+    def make_template(self, fill: Callable[[], None], *, template: str = TEMPLATE) -> None:
         """Migrates a fresh database, lets `fill` put into it what every run begins with, and keeps it as template."""
         from django.core.management import call_command
 
@@ -124,16 +124,20 @@ class Stand:
         fill()
         self.disconnect()
         self._administer(
-            f"drop database {TEMPLATE} with (force)",
-            f"alter database {DATABASE} rename to {TEMPLATE}",
+            f"drop database if exists {template} with (force)",
+            f"alter database {DATABASE} rename to {template}",
         )
 
-    def fresh_database(self) -> None:
+    def drop_template(self, template: str) -> None:
+        """Gives its disk space back."""
+        self._administer(f"drop database if exists {template} with (force)")
+
+    def fresh_database(self, *, template: str = TEMPLATE) -> None:
         """The database as the template is, and a checkpoint behind it."""
         self.disconnect()
         self._administer(
             f"drop database if exists {DATABASE} with (force)",
-            f"create database {DATABASE} template {TEMPLATE} strategy file_copy",
+            f"create database {DATABASE} template {template} strategy file_copy",
             "checkpoint",
         )
 

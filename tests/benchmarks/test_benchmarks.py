@@ -23,10 +23,12 @@ OURS = re.compile(r"DATABASE_URL|REDIS_URL|KAFKA_BROKERS|PAYMENTSITE_.*|NODE_ENV
 
 GOALS = {
     "staging": ["S1", "S2", "S3"],
-    "webhook": ["W1"],
+    "webhook": ["W1", "W3"],
     "steadyrate": ["W2", "W2"],
     "coldstart": ["C1"],
     "memory": ["M1", "M2", "M3"],
+    "growth": ["S4"],
+    "bulkcreate": ["S5"],
 }
 
 
