@@ -106,6 +106,8 @@ def rate_shown(rate: float) -> str:
     """12, 3.4, 0.02: as many digits as say something."""
     if rate == 0 or rate >= 10:
         return f"{rate:,.0f}"
+    if rate < 0.01:
+        return "below 0.01"
     return f"{rate:.1f}" if rate >= 1 else f"{rate:.2g}"
 
 

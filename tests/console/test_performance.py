@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from console.timecharts import estimate_shown
+from console.timecharts import estimate_shown, rate_shown
 from console.vitals import drain
 from kernel.measurements.models import AlertState, Measurement, MeasurementSource
 from kernel.measurements.operations import keep_sample
@@ -279,6 +279,14 @@ def test_nothing_of_another_day_is_shown() -> None:
 )
 def test_a_percentile_is_told_with_its_bounds(estimate: Estimate | None, words: str) -> None:
     assert estimate_shown(estimate) == words
+
+
+@pytest.mark.parametrize(
+    ("rate", "words"),
+    [(0.0, "0"), (0.00001, "below 0.01"), (0.02, "0.02"), (0.456, "0.46"), (3.44, "3.4"), (1234.5, "1,234")],
+)
+def test_a_rate_is_told_with_as_many_digits_as_say_something(rate: float, words: str) -> None:
+    assert rate_shown(rate) == words
 
 
 @pytest.mark.parametrize(
