@@ -64,6 +64,8 @@ class NaiveDateTimeField(models.DateTimeField):
     """A `timestamp` column without zone, as other systems write it: naive when read and naive when written."""
 
     description = "Date and time without zone"
+    # PostgreSQL's moments reach further than Python's, to infinity: read, they end at the last that Python has.
+    earliest, latest = "0001-01-01", "9999-12-31 23:59:59.999999"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if kwargs.get("auto_now") or kwargs.get("auto_now_add"):
@@ -79,6 +81,13 @@ class NaiveDateTimeField(models.DateTimeField):
     def get_prep_value(self, value: Any) -> Any:
         # Not DateTimeField's own, which gives a naive value the zone of the process, with a warning.
         return self.to_python(models.Field.get_prep_value(self, value))
+
+    def select_format(self, compiler: SQLCompiler, sql: str, params: Any) -> tuple[str, Any]:
+        held = (
+            f"case when {sql} < '{self.earliest}' then timestamp '{self.earliest}' "
+            f"when {sql} > '{self.latest}' then timestamp '{self.latest}' else {sql} end"
+        )
+        return held, [*params, *params, *params]
 
     def formfield(self, **kwargs: Any) -> Any:
         # The admin asks for its split widget, which converts to the reader's zone.

@@ -111,7 +111,7 @@ def _amount(text: str, reasons: list[str]) -> Decimal | None:
         return None
     if not amount.is_finite():
         reasons.append("amount_not_a_number")
-    elif abs(amount) > Decimal(AMOUNT_MAX):
+    elif amount.copy_abs() > Decimal(AMOUNT_MAX):
         reasons.append("amount_too_large")
     elif amount != amount.quantize(Decimal("0.01")):
         # The column would round it, and a rounded amount is another amount.

@@ -323,7 +323,10 @@ def test_whatever_stands_in_the_fields_is_recorded_once_or_refused_whole(
 
 
 @hypothesis_settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(body=st.binary(min_size=1, max_size=300) | st.text(min_size=1, max_size=200).map(lambda text: text.encode(errors="surrogatepass")))
+@given(
+    body=st.binary(min_size=1, max_size=300)
+    | st.text(min_size=1, max_size=200).map(lambda text: text.encode(errors="surrogatepass"))
+)
 @example(body=b'{"a":1e99999999999999999999}')
 @example(body=b"[" * 300)
 def test_whatever_bytes_are_signed_nothing_but_a_notice_is_recorded(body: bytes) -> None:
