@@ -95,14 +95,14 @@ def turn_references_over(progress: Progress, *, rehearse: bool = False) -> dict[
 
 @shared_task(name="payments.tasks.rotate_references", ignore_result=True)
 def rotate_references_when_due() -> None:
-    """The daily tick; a run that is still at work makes this one needless."""
+    """The scheduled tick; a run that is still at work makes this one needless."""
     with suppress(AlreadyRunning):
         run_now("rotate_references", actor=Actor.system("references schedule"))
 
 
 @shared_task(name="payments.tasks.archive_partitions", ignore_result=True)
 def archive_partitions() -> None:
-    """The daily tick; a run that is still at work makes this one needless."""
+    """The scheduled tick; a run that is still at work makes this one needless."""
     with suppress(AlreadyRunning):
         run_now("archive_partitions", actor=Actor.system("archive schedule"))
 

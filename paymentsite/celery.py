@@ -83,7 +83,7 @@ def _now_and_then() -> tuple[Scheduled, ...]:
         Scheduled(
             "Turn references over",
             "payments.tasks.rotate_references",
-            timedelta(days=1),
+            timedelta(hours=6),
             "Keeps the gate of exactly-once small: references older than REFERENCE_CACHE_TTL_DAYS go into the history.",
         ),
         Scheduled(
@@ -95,7 +95,7 @@ def _now_and_then() -> tuple[Scheduled, ...]:
         Scheduled(
             "Archive old months",
             "payments.tasks.archive_partitions",
-            timedelta(days=1),
+            timedelta(hours=12),
             "Writes months past their retention to files, verifies these, and only then drops the months.",
         ),
         Scheduled(
