@@ -33,6 +33,8 @@ LAYOUTS: tuple[tuple[tuple[str, str], int | str | None, str], ...] = (
     ((",", ": "), 4, "on indented lines (4)"),
     ((",", ": "), "\t", "on indented lines (tab)"),
 )
+# Beyond it JavaScript writes an exponent.
+LARGEST_WHOLE = 10**21
 _kept_number = re.compile(r'"\\u0000([^"\\]{1,400})\\u0000"')
 _prefix = re.compile(r"(?:v[0-9]+a?|sha-?[0-9]{1,3}|hmac(?:-sha[0-9]{1,3})?)[,=:]", re.ASCII | re.IGNORECASE)
 _hex = re.compile(r"(?:[0-9a-fA-F]{2}){16,64}", re.ASCII)
@@ -197,16 +199,22 @@ def _written_again(body: bytes) -> Iterator[tuple[bytes, str, str]]:
 
 def _values(body: bytes) -> Iterator[tuple[Any, str]]:
     """The parsed body three times: numbers digit for digit, as floats, and with whole floats as whole numbers."""
-    readings: tuple[tuple[Callable[[str], Any], str], ...] = (
+    readings: tuple[tuple[Callable[[str], Any] | None, str], ...] = (
         (lambda digits: f"\x00{digits}\x00", ""),
-        (float, ", numbers as floats"),
-        (lambda digits: int(float(digits)) if float(digits).is_integer() else float(digits), ", numbers as floats"),
+        (None, ", numbers as floats"),
+        (_whole_or_not, ", numbers as floats"),
     )
     for parse_float, numbers in readings:
         try:
             yield json.loads(body.decode("utf-8-sig"), parse_float=parse_float), numbers
         except (ValueError, RecursionError, OverflowError):
             return
+
+
+def _whole_or_not(digits: str) -> Any:
+    """A number as JavaScript writes it: 100.0 as 100, and others as json reads them."""
+    kept = json.loads(digits)
+    return int(kept) if kept.is_integer() and abs(kept) < LARGEST_WHOLE else kept
 
 
 def bytes_of(text: str) -> bytes:
