@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+from types import FrameType
 from typing import Any
 
+from celery.apps.beat import Beat
 from django.core.management.base import BaseCommand
 
 from paymentsite.celery import app
+
+
+class StoppableBeat(Beat):
+    """Celery's handler saves the schedule inside the signal, and then may wait for a lock that the same thread holds.
+
+    Ours only ends the loop, which saves the schedule on its way out.
+    """
+
+    def install_sync_handler(self, service: Any) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _end)
 
 
 class Command(BaseCommand):
@@ -14,4 +29,8 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        app.Beat(loglevel="INFO", quiet=True).run()
+        StoppableBeat(app=app, loglevel="INFO", quiet=True).run()
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    sys.exit()
