@@ -33,6 +33,8 @@ from tests.payments.webhooks import ADDRESS, signed
 START_SECONDS = 120
 STOP_SECONDS = 30
 ANSWER_SECONDS = 30
+MOST_CONNECTIONS = 60
+DISK_MEGABYTES = 512
 # How each process is known by its command line.
 VICTIMS = {
     "web": "paymentsite.wsgi:application",
@@ -58,12 +60,23 @@ class Answer:
 
 
 class Site:
-    """Up between entering and leaving. `own` names the servers that the test runs and the supervisor does not."""
+    """Up between entering and leaving. `own` names the servers that the test runs and the supervisor does not.
+
+    With `disk_megabytes` the tables are on a disk of that size, where this user may mount one: see `disk`.
+    """
 
     def __init__(
-        self, *, own: tuple[str, ...] = (), postgres: dict[str, str] | None = None, **environment: str
+        self,
+        *,
+        own: tuple[str, ...] = (),
+        postgres: dict[str, str] | None = None,
+        disk_megabytes: int = 0,
+        **environment: str,
     ) -> None:
         self.own = own
+        self.disk_megabytes = disk_megabytes
+        # The folder of the small disk, once it is mounted.
+        self.disk: Path | None = None
         self.postgres_settings = DURABLE | (postgres or {})
         self.wanted = ENVIRONMENT | environment
         self.port = free_port()
@@ -193,11 +206,12 @@ class Site:
         if "PostgreSQL" in self.own:
             own["DATABASE_URL"] = f"postgresql://{SUPERUSER}@/{DATABASE}?host={self.run_folder}"
         if "Valkey" in self.own:
-            own["REDIS_URL"] = f"unix://{self.run_folder / 'v.sock'}"
+            own["REDIS_URL"] = f"unix://{self.folder / 'run' / 'v.sock'}"
         return inherited | own | self.wanted
 
     @property
     def run_folder(self) -> Path:
+        """Of PostgreSQL's socket."""
         return self.folder / "run" if "PostgreSQL" in self.own else self.state.run_folder
 
     def printed(self) -> str:
@@ -218,6 +232,8 @@ class Site:
         }
         for name in self.own:
             self.start_own(name)
+        if self.disk_megabytes:
+            self._put_tables_on_small_disk()
         with (self.folder / "up.out").open("w") as output:
             self.supervisor = subprocess.Popen(
                 [sys.executable, "manage.py", "up"],
@@ -234,6 +250,22 @@ class Site:
         secret = self.state.demo_webhook_secret_file.read_text().strip()
         self.webhook_key = _key_of(secret)
 
+    def _put_tables_on_small_disk(self) -> None:
+        """A tmpfs as the database's tablespace; the log of its changes stays on the disk where it is."""
+        disk = self.folder / "disk"
+        disk.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={self.disk_megabytes}m", "tmpfs", str(disk)]
+        if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+            return
+        self.disk = disk
+        server = self.programs["PostgreSQL"]
+        assert isinstance(server, PostgresServer)
+        os.chown(disk, server.identity.owner, -1)
+        disk.chmod(0o700)
+        with psycopg.connect(host=str(self.run_folder), user=SUPERUSER, dbname="postgres", autocommit=True) as session:
+            session.execute(f"create tablespace small location '{disk}'".encode())
+            session.execute(f"alter database {DATABASE} set tablespace small".encode())
+
     def _stop(self) -> None:
         supervisor = getattr(self, "supervisor", None)
         if supervisor is not None and supervisor.poll() is None:
@@ -248,6 +280,8 @@ class Site:
         for child in self.children.values():
             child.kill_group()
             child.popen.wait()
+        if self.disk is not None:
+            subprocess.run(["umount", str(self.disk)], capture_output=True, check=True)
         self._folder.cleanup()
 
     def _descendants(self) -> list[int]:

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 import pytest
 
-from tests.faults.stack import Answer, Site
+from tests.faults.stack import MOST_CONNECTIONS, Answer, Site
 
 # WEBHOOK_TIMEOUT_MS, the promise to every sender.
 PROMISED_SECONDS = 5.0
 RESUMED_SECONDS = 60.0
 SENDERS = 24
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    with Site(own=("PostgreSQL",)) as started:
-        yield started
 
 
 def a_notice(reference: str, **changes: Any) -> dict[str, Any]:
@@ -83,6 +79,7 @@ def hurt_and_healed(site: Site, name: str, hurt: Callable[[], Any], heal: Callab
     finally:
         heal(done)
     recorded(site, [f"{name}-before", *references])
+    is_whole(site)
     assert site.pids_of("web") == web
 
 
@@ -92,3 +89,58 @@ def test_a_database_that_is_down_is_answered_in_time_and_found_again(site: Site)
 
 def test_a_database_that_hangs_is_answered_in_time_and_found_again(site: Site) -> None:
     hurt_and_healed(site, "HANG", lambda: site.freeze("PostgreSQL"), site.thaw)
+
+
+def test_a_database_without_a_free_connection_is_answered_in_time_and_found_again(site: Site) -> None:
+    def take_all_connections() -> list[psycopg.Connection[Any]]:
+        """Every connection that the server allows, those of the web process too."""
+        taken: list[psycopg.Connection[Any]] = []
+        while len(taken) < MOST_CONNECTIONS:
+            with suppress(psycopg.OperationalError):
+                taken.append(site.connect())
+                continue
+            taken[0].execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where application_name like 'paymentsite-%' or backend_type = 'autovacuum worker'"
+            )
+        return taken
+
+    def give_back(taken: list[psycopg.Connection[Any]]) -> None:
+        for session in taken:
+            session.close()
+
+    hurt_and_healed(site, "FULL", take_all_connections, give_back)
+
+
+def test_a_full_disk_is_said_clearly_and_leaves_nothing_half_written(site: Site) -> None:
+    if site.disk is None:
+        pytest.skip("a small disk can only be mounted by root")
+    ballast = site.disk / "ballast"
+    sent: list[str] = []
+    refused: list[Answer] = []
+    with ballast.open("wb") as file, suppress(OSError):
+        while True:
+            file.write(bytes(1 << 20))
+            file.flush()
+    # The free space inside the tables' pages takes some payments yet.
+    while not refused:
+        assert len(sent) < 5000, "The disk was never full."
+        sent.append(f"DISK-{len(sent)}")
+        answer = site.post(a_notice(sent[-1], metadata={"note": "x" * 2000}), webhook_id=f"msg_{sent[-1]}")
+        if answer.status != 201:
+            refused.append(answer)
+    are_told_to_come_again(refused)
+    is_whole(site)
+
+    ballast.unlink()
+    recorded(site, sent)
+    is_whole(site)
+    print(f"{len(sent) - 1} payments went into the last free pages")
+
+
+def is_whole(site: Site) -> None:
+    [(payments, claims, events)] = site.rows(
+        "select (select count(*) from payments), (select count(*) from payment_references),"
+        " (select count(*) from outbox_event where event_type = 'payment.recorded')"
+    )
+    assert payments == claims == events
