@@ -29,6 +29,7 @@ GOALS = {
     "memory": ["M1", "M2", "M3"],
     "growth": ["S4"],
     "bulkcreate": ["S5"],
+    "relay": ["O1", "O1", "O1"],
 }
 
 
