@@ -9,7 +9,7 @@ import sys
 from benchmarks.sizes import SIZES
 from benchmarks.stand import Stand
 
-NAMES = ("staging", "webhook", "steadyrate", "coldstart", "memory", "growth", "bulkcreate", "relay")
+NAMES = ("staging", "webhook", "steadyrate", "coldstart", "memory", "growth", "bulkcreate", "relay", "retention")
 
 
 def main() -> None:

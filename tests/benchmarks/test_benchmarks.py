@@ -30,6 +30,7 @@ GOALS = {
     "growth": ["S4"],
     "bulkcreate": ["S5"],
     "relay": ["O1", "O1", "O1"],
+    "retention": ["P1"],
 }
 
 
