@@ -21,7 +21,7 @@ class CannotStart(Exception):
     """Something needed for a start is missing or refused; the message is one line that says what to do."""
 
 
-class Process(Protocol):
+class Running(Protocol):
     """What is asked of a running process; subprocess.Popen is one."""
 
     pid: int
@@ -36,7 +36,7 @@ class Process(Protocol):
 class Child:
     """A running program, its log file and the signal that asks it to stop."""
 
-    def __init__(self, popen: Process, *, log: Path, stop_signal: signal.Signals) -> None:
+    def __init__(self, popen: Running, *, log: Path, stop_signal: signal.Signals) -> None:
         self.popen = popen
         self.log = log
         self.stop_signal = stop_signal
