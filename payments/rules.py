@@ -13,9 +13,12 @@ CHANNEL_MAX_LENGTH = 100
 METADATA_MAX_BYTES = 64 * 1024
 AMOUNT_MAX = "9999999999999.99"
 
-# Control characters, and the invisible ones that change how text is read: zero-width and direction marks. Two
-# references that look alike must be alike.
-INVISIBLE = r"[\u0001-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
+# Control characters, and those that are not seen or look like a blank: zero-width and direction marks, fillers,
+# variation selectors, tags, no-break and other wide or narrow blanks. Two references that look alike must be alike.
+INVISIBLE = (
+    r"[\u0001-\u001f\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f"
+    r"\u2028-\u202f\u205f-\u206f\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,6 @@ DIFFERENT = {
     "two blanks inside": ("REF  1", "REF 1"),
     "full-width digits": ("REF-1", "REF-\uff11"),
     "a ligature": ("\ufb01", "fi"),
-    "a no-break space behind": ("REF-1", "REF-1\u00a0"),
     "Latin and Cyrillic letters that look alike": ("A-1", "\u0410-1"),
     "sharp s": ("stra\u00dfe", "strasse"),
     "hyphens of two kinds": ("REF-1", "REF\u20101"),
@@ -164,3 +163,16 @@ def test_whatever_is_staged_is_kept_as_a_webhook_would_keep_it(texts: list[str])
     kept = set(Payment.objects.values_list("reference_number", flat=True))
     assert kept == earlier | {form for form in forms if form is not None}
     assert count("staging_rejection") - rejected == forms.count(None)
+
+
+@pytest.mark.parametrize(
+    "letter",
+    [
+        "\u00a0", "\u00ad", "\u034f", "\u115f", "\u1160", "\u180e", "\u2003", "\u200b", "\u200f", "\u202e", "\u202f",
+        "\u2060", "\u206a", "\u3000", "\u3164", "\ufe0f", "\ufeff", "\uffa0", "\ufff9", "\U000e0041",
+    ],
+    ids=lambda letter: f"U+{ord(letter):04X}",
+)  # fmt: skip
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_not_seen_or_looks_like_a_blank_is_refused_whatever_way_it_came(way: str, letter: str) -> None:
+    assert [WAYS[way](reference) for reference in (f"A{letter}1", f"A1{letter}", f"{letter}A1")] == ["refused"] * 3
