@@ -60,7 +60,12 @@ class Silence:
                 self._next_try_at = now + self._rest_seconds
 
 
-silence = Silence()
+_silences: dict[str, Silence] = {}
+
+
+def silence_of(alias: str) -> Silence:
+    """Of the server behind this alias of Django's: when a replica is silent, the primary is asked all the same."""
+    return _silences.setdefault(alias, Silence())
 
 
 @contextmanager
@@ -100,6 +105,8 @@ class PatientConnection(psycopg.Connection):
 
     # Without a thread's own patience; above the server's own statement_timeout, which ends a slow statement better.
     longest_seconds = 10.0
+    # Of the server that it leads to; whoever opens the connection says which.
+    silence: Silence | None = None
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         since = time.monotonic()
@@ -109,11 +116,13 @@ class PatientConnection(psycopg.Connection):
         try:
             answer = super().wait(gen, interval, self.longest_seconds if left is None else left)
         except _WaitTimeout:
-            silence.noticed(waiting_since=since)
+            if self.silence is not None:
+                self.silence.noticed(waiting_since=since)
             # Whatever the server still does or answers, nobody may take it for the answer to another question.
             self.close()
             raise ServerSilent(f"PostgreSQL did not answer within {time.monotonic() - since:.1f} s.") from None
-        silence.answered()
+        if self.silence is not None:
+            self.silence.answered()
         return answer
 
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import psycopg
 
-from paymentsite.stack.children import Child
+from paymentsite.stack.children import Child, start_child
 from paymentsite.stack.folders import StateFolder
 from paymentsite.stack.postgres import DATABASE, SUPERUSER, PostgresServer
 from paymentsite.stack.valkey import ValkeyServer
@@ -197,6 +197,15 @@ class Site:
 
     def start_own(self, name: str) -> None:
         self.children[name] = self.programs[name].start()
+
+    def start_another(self, role: str, *arguments: str) -> None:
+        """One more process of a kind that is running already, until the site ends."""
+        self.children[f"another {role}"] = start_child(
+            [sys.executable, "manage.py", *arguments],
+            log=self.folder / f"{role}.log",
+            environment=self.environment() | {"PAYMENTSITE_ROLE": role, "C_FORCE_ROOT": "1"},
+            folder=CHECKOUT,
+        )
 
     # Its start and end
 

@@ -11,6 +11,7 @@ from collections import defaultdict
 import pytest
 from django.conf import settings
 
+from kernel.outbox.queue import RELAY_LOCK
 from kernel.outbox.tail import read_messages
 from tests.faults.load import Load, notice_of
 from tests.faults.stack import Site
@@ -102,6 +103,34 @@ def test_events_wait_for_a_broker_that_hangs_and_all_go_out_in_order(
             arrived[key].setdefault(event_id)
     assert sum(len(ids) for ids in announced.values()) == BACKLOG_ROWS + 1
     assert {key: [*ids] for key, ids in arrived.items()} == {key: [*ids] for key, ids in announced.items() if ids}
+
+
+def test_two_beats_two_workers_and_two_relays_double_nothing(site: Site) -> None:
+    runs = "select count(*) from job_run where name = 'ingest_staging'"
+    for role, command in (("beat", "run_beat"), ("worker", "run_worker"), ("relay", "relay_outbox")):
+        site.start_another(role, command)
+    # A relay that has its session stands by for the lock, and a beat that is up has scheduled something.
+    sessions = "select count(distinct pid) from pg_stat_activity where application_name = %s"
+    for role in ("relay", "beat"):
+        site.wait_until(
+            lambda role=role: site.number(sessions, f"paymentsite-{role}") >= 2,  # type: ignore[misc]
+            seconds=DRAINED_SECONDS,
+            what=f"a second {role}",
+        )
+    before = site.number(runs)
+    with Load(site, name="TWO", seed=2) as load:
+        site.wait_until(lambda: len(load.staged) > 100 and site.number(runs) > before + 3, seconds=60, what="load")
+
+    all_was_recorded(site, load)
+    site.wait_until(lambda: waiting(site) == 0, seconds=DRAINED_SECONDS, what="all events are delivered")
+    times = """select times, count(*) > 0 from (
+                   select (select count(*) from outbox_publication where positions @> e.position) as times
+                   from outbox_event e) counted group by 1"""
+    assert site.rows(times) == [(1, True)]
+    leaders = "select count(*) from pg_locks where locktype = 'advisory' and granted and objid = %s"
+    assert site.number(leaders, RELAY_LOCK & 0xFFFFFFFF) == 1
+    verified = site.manage("verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
 def waiting(site: Site) -> int:

@@ -13,15 +13,14 @@ from django.db import connection
 from django.db.utils import OperationalError
 
 from kernel import patience as module
-from kernel.patience import PatientConnection, ServerSilent, Silence, patience, patient_below, seconds_left
+from kernel.patience import PatientConnection, ServerSilent, Silence, patience, patient_below, seconds_left, silence_of
 from kernel.postgresql import base
 
 LONG = 30.0
 
 
 @pytest.fixture
-def session(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[PatientConnection]:
-    monkeypatch.setattr(module, "silence", Silence())
+def session(db: None) -> Iterator[PatientConnection]:
     settings = connection.settings_dict
     where = {"dbname": settings["NAME"], "user": settings["USER"], "host": settings["HOST"]}
     # The server's end of a session that was given up goes on for so long.
@@ -31,10 +30,14 @@ def session(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[PatientConnec
 
 
 def test_a_statement_that_takes_too_long_is_given_up_and_its_connection_with_it(session: PatientConnection) -> None:
+    session.silence = Silence(rest_seconds=LONG)
+
     with patience(0.2), pytest.raises(ServerSilent):
         session.execute("select pg_sleep(30)")
 
     assert session.closed
+    with pytest.raises(ServerSilent):
+        session.silence.check()
     with pytest.raises(psycopg.OperationalError):
         session.execute("select 1")
 
@@ -118,20 +121,31 @@ def test_only_requests_below_the_prefix_are_limited() -> None:
     assert seconds_left() is None
 
 
+@pytest.fixture
+def wrapper(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[base.DatabaseWrapper]:
+    monkeypatch.setattr(module, "_silences", {name: Silence(rest_seconds=LONG) for name in ("default", "replica")})
+    opened = base.DatabaseWrapper(connection.settings_dict, "default")
+    yield opened
+    opened.close()
+
+
 def test_no_connection_is_asked_for_while_the_server_is_silent_or_the_time_is_over(
-    db: None, monkeypatch: pytest.MonkeyPatch
+    wrapper: base.DatabaseWrapper,
 ) -> None:
-    silence = Silence(rest_seconds=LONG)
-    monkeypatch.setattr(base, "silence", silence)
-    wrapper = base.DatabaseWrapper(connection.settings_dict, "default")
     with patience(0), pytest.raises(OperationalError):
         wrapper.ensure_connection()
 
-    silence.noticed(waiting_since=time.monotonic())
+    silence_of("default").noticed(waiting_since=time.monotonic())
     with pytest.raises(OperationalError):
         wrapper.ensure_connection()
 
-    silence.answered()
+    silence_of("default").answered()
     wrapper.ensure_connection()
     assert wrapper.is_usable()
-    wrapper.close()
+
+
+def test_the_silence_of_one_server_is_not_that_of_another(wrapper: base.DatabaseWrapper) -> None:
+    silence_of("replica").noticed(waiting_since=time.monotonic())
+
+    wrapper.ensure_connection()
+    assert wrapper.is_usable()
