@@ -119,6 +119,8 @@ class Stand:
         """Migrates a fresh database, lets `fill` put into it what every run begins with, and keeps it as template."""
         from django.core.management import call_command
 
+        # The benchmark before may have left it in use.
+        self.disconnect()
         self._administer(f"drop database if exists {DATABASE} with (force)", f"create database {DATABASE}")
         call_command("migrate", verbosity=0)
         fill()
