@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -164,19 +165,28 @@ class Site:
 
     def kill(self, victim: str) -> None:
         """SIGKILL for the program's first process; its children end as they do in life."""
-        self.wait_until(lambda: bool(self.pids_of(victim)), seconds=STOP_SECONDS, what=f"{victim} runs")
-        os.kill(self.pids_of(victim)[0], signal.SIGKILL)
+        self._kill_one(victim, lambda: self.pids_of(victim)[:1])
 
     def kill_request_process(self) -> None:
         """SIGKILL for the process below the web server's first one, which answers the requests."""
-        self.wait_until(lambda: len(self.pids_of("web")) > 1, seconds=STOP_SECONDS, what="web runs")
-        os.kill(self.pids_of("web")[-1], signal.SIGKILL)
+        self._kill_one("request process", lambda: self.pids_of("web")[1:])
 
     def kill_a_backend(self) -> None:
         """SIGKILL for one session's process of PostgreSQL, upon which the server ends all and recovers."""
-        sessions = "select min(pid) from pg_stat_activity where application_name like 'paymentsite-web%%'"
-        self.wait_until(lambda: self.rows(sessions) != [(None,)], seconds=STOP_SECONDS, what="web has a session")
-        os.kill(self.number(sessions), signal.SIGKILL)
+        sessions = "select pid from pg_stat_activity where application_name like 'paymentsite-web%%' order by pid"
+        self._kill_one("a session", lambda: [pid for (pid,) in self.rows(sessions)])
+
+    def _kill_one(self, what: str, candidates: Callable[[], list[int]]) -> None:
+        """The first candidate, as soon as there is one: it may just be on its way back from the kill before."""
+
+        def killed() -> bool:
+            for pid in candidates():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                    return True
+            return False
+
+        self.wait_until(killed, seconds=STOP_SECONDS, what=f"{what} runs")
 
     def freeze(self, victim: str) -> list[int]:
         """SIGSTOP for the program and all below it: alive, connected, and silent."""

@@ -140,7 +140,8 @@ def test_a_full_disk_is_said_clearly_and_leaves_nothing_half_written(site: Site)
 
 def is_whole(site: Site) -> None:
     [(payments, claims, events)] = site.rows(
-        "select (select count(*) from payments), (select count(*) from payment_references),"
+        "select (select count(*) from payments), (select count(*) from payment_references)"
+        " + (select count(*) from payment_references_previous) + (select count(*) from payment_references_history),"
         " (select count(*) from outbox_event where event_type = 'payment.recorded')"
     )
     assert payments == claims == events
