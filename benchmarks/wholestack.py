@@ -22,7 +22,6 @@ NAMES = {
     "granian": "web",
     "run_worker": "worker",
     "relay_outbox": "relay",
-    "run_beat": "beat",
     "manage.py up": "supervisor",
 }
 

@@ -21,21 +21,26 @@ MANAGE = "manage.py"
 SHARED_MODULES = (
     "paymentsite.urls",
     "paymentsite.monitoring.pool",
+    "payments.webhooks.door",
     "payments.webhooks.startup",
     "payments.tasks",
     "kernel.outbox.management.commands.relay_outbox",
     "paymentsite.management.commands.run_worker",
-    "paymentsite.management.commands.run_beat",
     "celery.apps.worker",
-    "celery.apps.beat",
     "celery.app.amqp",
+    "celery.app.control",
     "celery.app.events",
     "celery.app.log",
+    "celery.backends.base",
     "celery.concurrency.thread",
     "celery.contrib.django.task",
     "celery.events.receiver",
+    "celery.worker.autoscale",
     "celery.worker.components",
     "celery.worker.consumer",
+    "celery.worker.consumer.delayed_delivery",
+    "celery.worker.strategy",
+    "django.contrib.sessions.backends.db",
     "django_celery_beat.schedulers",
     "granian.cli",
     "kombu.transport.redis",
@@ -73,7 +78,7 @@ def embedded_servers() -> list[Program]:
 
 
 def own_programs(*, as_copies: bool = False) -> list[Program]:
-    """Web, worker and relay, none of which waits for another; metrics only when it has a port.
+    """Web, worker with beat, and relay, none of which waits for another; metrics only when it has a port.
 
     With `as_copies` each begins as a copy of this process, which has called forking.share(SHARED_MODULES).
     """
@@ -87,17 +92,12 @@ def own_programs(*, as_copies: bool = False) -> list[Program]:
             environment=child_environment(),
             as_copy=as_copies,
         ),
-        _own("worker", [MANAGE, "run_worker", "--alone", f"--threads={JOB_THREADS}"], as_copy=as_copies),
+        _own("worker", [MANAGE, "run_worker", "--alone", "--with-beat", f"--threads={JOB_THREADS}"], as_copy=as_copies),
         _own("relay", [MANAGE, "relay_outbox"], as_copy=as_copies),
     ]
     if settings.METRICS_PORT:
         programs.append(_own("metrics", [MANAGE, "serve_metrics"], as_copy=as_copies))
     return programs
-
-
-def beat(*, as_copy: bool = False) -> Program:
-    """Started last and stopped first, so that nothing is scheduled that nobody works on."""
-    return _own("beat", [MANAGE, "run_beat"], stop_seconds=2, as_copy=as_copy)
 
 
 def child_environment() -> dict[str, str]:
@@ -125,7 +125,7 @@ def _granian() -> list[str]:
     return ["-m", "granian", *listen, *size, "paymentsite.wsgi:application"]
 
 
-def _own(name: str, arguments: list[str], *, as_copy: bool, stop_seconds: float = 4) -> OwnProgram:
+def _own(name: str, arguments: list[str], *, as_copy: bool) -> OwnProgram:
     folder: Path = settings.BASE_DIR
     return OwnProgram(
         name,
@@ -133,6 +133,5 @@ def _own(name: str, arguments: list[str], *, as_copy: bool, stop_seconds: float 
         folder=folder,
         log_folder=settings.STATE.log_folder,
         environment=child_environment(),
-        stop_seconds=stop_seconds,
         as_copy=as_copy,
     )

@@ -20,7 +20,6 @@ from paymentsite.stack.children import CannotStart, Child, tied_to_parent, why_i
 from paymentsite.stack.composition import (
     MANAGE,
     SHARED_MODULES,
-    beat,
     child_environment,
     embedded_servers,
     own_programs,
@@ -52,9 +51,8 @@ def bring_up(supervisor: Supervisor, interruption: Interruption, *, say: Callabl
     say("Preparing the database")
     run_prepare(state, interruption)
     programs = own_programs(as_copies=True)
-    say("Starting " + ", ".join(program.name for program in programs) + " and beat")
+    say("Starting " + ", ".join(program.name for program in programs))
     supervisor.start(*programs)
-    supervisor.start(beat(as_copy=True))
     supervisor.check_all_running()
     say(f"Up in {time.monotonic() - began_at:.1f} s")
     say(

@@ -44,7 +44,6 @@ VICTIMS = {
     "PostgreSQL": "/postgres\0-D\0",
     "Valkey": "valkey-server",
     "broker": "mockkafka",
-    "beat": "run_beat",
 }
 DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "shared_buffers": "64MB"}
 ENVIRONMENT = {"STAGING_INTERVAL_SECONDS": "1", "DB_POOL_MIN": "2", "DB_POOL_MAX": "10", "LOG_LEVEL": "warning"}

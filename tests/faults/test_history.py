@@ -37,7 +37,6 @@ KILLS: dict[str, Callable[[Site], None]] = {
     "PostgreSQL, one session": Site.kill_a_backend,
     "Valkey": lambda site: site.kill("Valkey"),
     "broker": lambda site: site.kill("broker"),
-    "beat": lambda site: site.kill("beat"),
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from paymentsite.beat import WithBeat
 from paymentsite.celery import app
 
 
@@ -20,7 +21,13 @@ class Command(BaseCommand):
             "--alone", action="store_true", help="do not look for other workers, which takes a second at every start"
         )
 
-    def handle(self, *args: Any, threads: int, alone: bool, **options: Any) -> None:
+        parser.add_argument(
+            "--with-beat", action="store_true", help="send the schedule's messages too, for which one process is enough"
+        )
+
+    def handle(self, *args: Any, threads: int, alone: bool, with_beat: bool, **options: Any) -> None:
+        if with_beat:
+            app.steps["worker"].add(WithBeat)
         worker = app.Worker(
             pool_cls="threads",
             concurrency=threads,

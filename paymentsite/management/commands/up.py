@@ -20,7 +20,7 @@ LAST_ONES_SECONDS = 5
 
 
 class Command(BaseCommand):
-    help = "Starts the embedded servers, prepares the database, runs web, worker, beat and relay, and keeps them up."
+    help = "Starts the embedded servers, prepares the database, runs web, worker and relay, and keeps them up."
     requires_system_checks: list[str] = []
 
     def handle(self, *args: object, **options: object) -> None:
