@@ -192,8 +192,8 @@ ARCHIVE_FOLDER = env.folder("ARCHIVE_FOLDER", STATE.path / "archives")
 PARTITION_SPACE_LIMIT_MB = env.integer("PARTITION_SPACE_LIMIT_MB", 10240, minimum=1)
 WEBHOOK_MAX_BODY_BYTES = env.integer("WEBHOOK_MAX_BODY_BYTES", 262144, minimum=1024, maximum=16 * 1024 * 1024)
 
-# What is kept for how long; older rows are pruned once a day (docs/operations.md). A channel's clock tolerance is an hour
-# at the most, so that no receipt goes while its request could be sent again.
+# What is kept for how long; older rows are pruned once a day (docs/operations.md). A channel's clock tolerance is an
+# hour at the most, so that no receipt goes while its request could be sent again.
 WEBHOOK_RECEIPT_RETENTION_DAYS = env.integer("WEBHOOK_RECEIPT_RETENTION_DAYS", 90, minimum=7, maximum=36500)
 PROCESS_LOG_RETENTION_DAYS = env.integer("PROCESS_LOG_RETENTION_DAYS", 400, minimum=30, maximum=36500)
 REVIEW_RETENTION_DAYS = env.integer("REVIEW_RETENTION_DAYS", 2555, minimum=30, maximum=36500)

@@ -174,9 +174,18 @@ def invariant_figures(at: datetime) -> Figures:
 
 
 def replica_figures(_: datetime) -> Figures:
-    """Nothing without a replica. One that is away leaves the group out, and paymentsite_figures_up says so."""
-    if REPLICA not in connections.settings:
-        return
+    """No samples without a replica. One that is away leaves the group out, and paymentsite_figures_up says so."""
+    lag_bytes: int | None = None
+    lag_seconds: float | None = None
+    if REPLICA in connections.settings:
+        lag_bytes, lag_seconds = _replica_lag()
+    yield GaugeMetricFamily("paymentsite_replica_lag_bytes", "WAL that the replica has yet to replay", lag_bytes)
+    yield GaugeMetricFamily(
+        "paymentsite_replica_lag_seconds", "Age of what the replica replayed last, while it is behind", lag_seconds
+    )
+
+
+def _replica_lag() -> tuple[int, float]:
     with connection.cursor() as cursor:
         cursor.execute("select pg_current_wal_lsn()::text")
         (written,) = cursor.fetchone()
@@ -186,10 +195,7 @@ def replica_figures(_: datetime) -> Figures:
             lag_bytes, lag_seconds = cursor.fetchone()
     finally:
         connections[REPLICA].close()
-    yield GaugeMetricFamily("paymentsite_replica_lag_bytes", "WAL that the replica has yet to replay", lag_bytes)
-    yield GaugeMetricFamily(
-        "paymentsite_replica_lag_seconds", "Age of what the replica replayed last, while it is behind", lag_seconds
-    )
+    return lag_bytes, lag_seconds
 
 
 GROUPS: dict[str, Callable[[datetime], Figures]] = {

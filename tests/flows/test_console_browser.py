@@ -94,7 +94,7 @@ def test_the_overview_draws_both_charts_and_asks_nobody_else(visit: Visit) -> No
     )
 
     assert drawn == [24, 24]
-    assert visit.page.locator(".ps-card").count() == 9
+    assert visit.page.locator(".ps-card").count() == 12
     visit.page.click("summary >> nth=0")
     assert visit.page.locator("table.ps-figures >> nth=0").locator("tbody tr").count() == 24
     assert (visit.errors, visit.outside) == ([], [])

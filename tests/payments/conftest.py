@@ -10,11 +10,14 @@ import pytest
 
 from payments.channeldirectory import directory
 from payments.deduplication import forget_all
+from payments.operations import receipts
 from tests.payments.archives import forget_archives
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_remembered() -> Generator[None]:
+def _nothing_is_remembered(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+    # What strangers of other tests have sent is not held against this one's.
+    monkeypatch.setattr(receipts, "_budget", receipts._Budget())
     forget_all()
     directory.forget()
     yield

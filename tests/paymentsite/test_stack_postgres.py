@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +40,7 @@ def test_data_survives_a_killed_server_and_a_pid_file_that_names_a_stranger(serv
     with psycopg.connect(host=str(server.socket_folder), user=SUPERUSER, dbname=DATABASE) as connection:
         connection.execute("CREATE TABLE kept (id int)")
     assert not server.data.with_name("data.new").exists()
-    first.popen.kill()
+    first.popen.send_signal(signal.SIGKILL)
     first.wait_until_stopped(seconds=5)
     pid_file = server.data / "postmaster.pid"
     # Numbers come back: this process, which is no PostgreSQL, has the one that the file names.
