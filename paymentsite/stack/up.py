@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import django
+from celery import current_app
 from django.conf import settings
 from django.core.checks import run_checks
 from django.urls import reverse
@@ -105,6 +106,10 @@ def prepare_copies(state: StateFolder) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(state.metrics_folder)
     django.setup()
     import_all(SHARED_MODULES)
+    # The tasks and the addresses of all pages, which each program would otherwise work out for itself.
+    current_app.loader.init_worker()
+    current_app.finalize()
+    reverse("admin:index")
     # Made once for all programs, which also keep what the checks have worked out.
     wrong = [message for message in run_checks() if message.is_serious()]
     if wrong:
