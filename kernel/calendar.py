@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+import holidays
 from django.conf import settings
 
 from kernel.periods import DAY, DateRange, Period
@@ -73,9 +74,6 @@ def add_business_days(on: date, days: int) -> date:
 @lru_cache(maxsize=64)
 def holidays_of(year: int) -> dict[date, str]:
     """The holidays observed in the year, with their names."""
-    # Three megabytes that only the processes take that ask for a holiday.
-    import holidays
-
     canada = holidays.country_holidays("CA", subdiv="BC", years=year, expand=False, categories=("public", "government"))
     named = dict(canada.items())
     good_friday = next(on for on, name in named.items() if "Good Friday" in name)

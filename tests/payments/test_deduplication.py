@@ -14,6 +14,8 @@ import pytest
 import redis
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 from pytest_django.fixtures import Settings
 
@@ -25,6 +27,7 @@ from payments.models import Payment
 from tests.payments.recorded import AT, notice, record
 from tests.payments.webhooks import body_of, make_channel, post
 
+ZONES = st.sampled_from([UTC, timezone(timedelta(hours=-8)), timezone(timedelta(hours=5, minutes=45))])
 KNOWN = KnownReference(UUID(int=1), AT, fingerprint_of(notice("R").identity))
 
 
@@ -67,6 +70,21 @@ def test_a_change_in_any_part_of_the_identity_is_another_payment(change: dict[st
     remember(notice("R"), KNOWN)
     assert find_known(notice("R")) == KNOWN
     assert find_known(notice("R", **change)) is None
+
+
+@given(
+    known=st.builds(
+        KnownReference,
+        st.uuids(),
+        st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1), timezones=ZONES),
+        st.binary(min_size=16, max_size=16),
+        st.sampled_from([b"", b"m" * 16]),
+    )
+)
+def test_what_is_put_into_the_memory_comes_out_the_same(known: KnownReference) -> None:
+    entries = RecentReferences()
+    entries.put("R", known, max_size=1)
+    assert entries.get("R") == known
 
 
 def test_the_least_recently_used_reference_goes_first() -> None:
