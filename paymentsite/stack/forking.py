@@ -66,6 +66,9 @@ def import_all(modules: Sequence[str]) -> None:
 def share() -> None:
     """What is in memory now stays there, for this process and its copies; no connection is left open for them."""
     connections.close_all()
+    # What the imports left behind would be copied too.
+    gc.collect()
+    libc.malloc_trim(0)
     # The collector writes into every object that it looks at, and a page that is written to is shared no longer.
     gc.freeze()
 
