@@ -28,11 +28,13 @@ def signed_requests(count: int, *, secret: str, port: int, label: str) -> Signed
     """Requests to the generic channel under Standard Webhooks. `label` keeps references of different runs apart."""
     key = key_from_secret(secret, SignatureScheme.STANDARD_WEBHOOKS)
     sent_at = int(time.time())
+    # One moment for all: a repetition that was made a second later would be another payment under the same reference.
+    newest = datetime.now(UTC).replace(microsecond=0)
     requests, distinct = [], 0
     for place in range(count):
         is_repeat = place % REPEATED_EVERY == REPEATED_EVERY - 1
         distinct += not is_repeat
-        body = _body(f"{label}-{place - is_repeat:08d}", place - is_repeat)
+        body = _body(f"{label}-{place - is_repeat:08d}", place - is_repeat, newest)
         webhook_id = f"msg_{label}_{place}"
         content = f"{webhook_id}.{sent_at}.".encode() + body
         signature = base64.b64encode(hmac.digest(key, content, "sha256")).decode()
@@ -49,8 +51,8 @@ def signed_requests(count: int, *, secret: str, port: int, label: str) -> Signed
     return SignedRequests(requests, distinct)
 
 
-def _body(reference: str, number: int) -> bytes:
-    paid_at = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=number % 600 + 10)
+def _body(reference: str, number: int, newest: datetime) -> bytes:
+    paid_at = newest - timedelta(minutes=number % 600 + 10)
     return json.dumps(
         {
             "reference_number": reference,

@@ -97,6 +97,8 @@ TEMPLATES = [
 # PostgreSQL: DATABASE_URL, else the seed's DB_*, else the embedded server of the state folder.
 DB_POOL_MIN = env.integer("DB_POOL_MIN", 10, minimum=0, maximum=1000)
 DB_POOL_MAX = env.integer("DB_POOL_MAX", 50, minimum=1, maximum=1000)
+# One of them is bound by Python's lock at about one core; each more takes its own memory, caches and pool.
+WEB_PROCESSES = env.integer("WEB_PROCESSES", 1, minimum=1, maximum=64)
 WEBHOOK_TIMEOUT_MS = env.integer("WEBHOOK_TIMEOUT_MS", 5000, minimum=100, maximum=60000)
 READ_TIMEOUT_MS = env.integer("READ_TIMEOUT_MS", 5000, minimum=100, maximum=60000)
 # Over TCP, a server whose machine or network is gone is noticed within half a minute; a unix socket needs none of it.

@@ -119,9 +119,9 @@ def child_environment() -> dict[str, str]:
 
 
 def _granian() -> list[str]:
-    """One process with threads: the caches in memory and the pool of connections serve all requests alike."""
+    """WEB_PROCESSES with threads each: of one, the caches in memory and the pool of connections serve all alike."""
     listen = ("--interface", "wsgi", "--host", "127.0.0.1", "--port", str(settings.PORT))
-    size = ("--workers", "1", "--blocking-threads", str(WEB_THREADS), "--workers-kill-timeout", "3")
+    size = ("--workers", str(settings.WEB_PROCESSES), "--blocking-threads", str(WEB_THREADS), "--workers-kill-timeout", "3")
     return ["-m", "granian", *listen, *size, "paymentsite.wsgi:application"]
 
 
