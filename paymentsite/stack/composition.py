@@ -121,8 +121,9 @@ def child_environment() -> dict[str, str]:
 def _granian() -> list[str]:
     """WEB_PROCESSES with threads each: of one, the caches in memory and the pool of connections serve all alike."""
     listen = ("--interface", "wsgi", "--host", "127.0.0.1", "--port", str(settings.PORT))
-    size = ("--workers", str(settings.WEB_PROCESSES), "--blocking-threads", str(WEB_THREADS), "--workers-kill-timeout", "3")
-    return ["-m", "granian", *listen, *size, "paymentsite.wsgi:application"]
+    size = ("--workers", str(settings.WEB_PROCESSES), "--blocking-threads", str(WEB_THREADS))
+    stop = ("--workers-kill-timeout", "3")
+    return ["-m", "granian", *listen, *size, *stop, "paymentsite.wsgi:application"]
 
 
 def _own(name: str, arguments: list[str], *, as_copy: bool) -> OwnProgram:
