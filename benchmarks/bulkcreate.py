@@ -103,7 +103,7 @@ def _event(payment: Payment, at: datetime) -> OutboxEvent:
             "reference_number": payment.reference_number,
             "loan_account_number": payment.loan_account_number,
             "cif": payment.cif,
-            "amount": float(payment.amount),
+            "amount": orjson.Fragment(str(payment.amount)),
             "payment_date": payment.payment_date,
             "payment_channel": payment.payment_channel,
             "source": payment.source,

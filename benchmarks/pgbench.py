@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.stand import DATABASE, Stand
 from payments.partitioning import known_months
-from payments.recorder import EVENT_SOURCE, record_notice_sql
+from payments.recorder import EVENT_SOURCE, record_notices_sql
 from paymentsite.stack.binaries import DEBIAN_POSTGRES_FOLDER
 from paymentsite.stack.postgres import SUPERUSER
 
@@ -66,7 +66,7 @@ def script() -> str:
         "request_id": "'0190-bench'",
         "elapsed_ms": "1.5",
     }
-    statement = re.sub(r"%\((\w+)\)s", lambda match: f"({values[match[1]]})", record_notice_sql())
+    statement = re.sub(r"%\((\w+)\)s", lambda match: f"({values[match[1]]})", record_notices_sql(is_shared=False))
     return "\\set number random(1, 1000000000000000)\n" + statement.replace("%%", "%").replace("\n", " ") + ";\n"
 
 

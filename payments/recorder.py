@@ -64,23 +64,13 @@ def settle_staged_rows_sql() -> str:
 
 
 @cache
-def record_notice_sql() -> str:
-    """Records one notice that is already checked, with a webhook receipt when there is a channel."""
-    return _text("record_payments").format(
-        incoming=_text("rows_from_notice"),
-        acceptable="true",
-        source_batch_id="receipt_id",
-        source_row_id="source_row_id",
-        payment_fields=_text("event_payment_fields"),
-        settlement=_text("settle_notice"),
-    )
+def record_notices_sql(*, is_shared: bool) -> str:
+    """Records notices that are already checked, each with a webhook receipt when it has a channel.
 
-
-@cache
-def record_shared_notices_sql() -> str:
-    """The same for the notices of several requests at once, as %(notices)s; each has its own receipt."""
+    One as plain values, which is cheapest to send; or, shared, those of several requests as %(notices)s.
+    """
     return _text("record_payments").format(
-        incoming=_text("rows_from_notices"),
+        incoming=_text("rows_from_notices" if is_shared else "rows_from_notice"),
         acceptable="true",
         source_batch_id="receipt_id",
         source_row_id="source_row_id",

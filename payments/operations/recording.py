@@ -23,8 +23,7 @@ from payments.partitioning import ensure_known, is_archived_month, known_months,
 from payments.recorder import (
     notice_values,
     parameters,
-    record_notice_sql,
-    record_shared_notices_sql,
+    record_notices_sql,
     settle_notice_sql,
 )
 from payments.states import Outcome, PaymentSource
@@ -182,10 +181,9 @@ def recorded(incoming: Incoming) -> Recording:
 
 def _claim(incoming: Sequence[Incoming]) -> list[bool]:
     with connection.cursor() as cursor:
-        if len(incoming) == 1:
-            cursor.execute(record_notice_sql(), _values(incoming[0]))
-        else:
-            cursor.execute(record_shared_notices_sql(), _shared_values(incoming))
+        is_shared = len(incoming) > 1
+        values = _shared_values(incoming) if is_shared else _values(incoming[0])
+        cursor.execute(record_notices_sql(is_shared=is_shared), values)
         won = {payment_id for (payment_id,) in cursor.fetchall()}
     return [each.payment_id in won for each in incoming]
 
