@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from kernel.errors import PaymentsiteError
 
-PACKAGES = ("kernel", "accounts", "payments", "console", "paymentsite")
+PACKAGES = ("kernel", "accounts", "catalogue", "payments", "invoices", "console", "paymentsite")
 # Programs and migrations raise nothing that an answer names; the entry point of the web process would start it.
 LEFT_OUT = ("migrations", "management", "wsgi", "settings", "stack")
 

@@ -52,6 +52,8 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "paymentsite",
+    "invoices",
+    "catalogue",
     "accounts",
     "payments",
     "kernel.audit",

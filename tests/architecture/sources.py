@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PRODUCT = ("kernel", "accounts", "payments", "console", "paymentsite")
+PRODUCT = ("kernel", "accounts", "catalogue", "payments", "invoices", "console", "paymentsite")
 APART = ("tests", "benchmarks")
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
