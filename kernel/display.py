@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -28,6 +29,18 @@ def moment(at: datetime | None) -> SafeString | str:
         f"{local:%Y-%m-%d %H:%M:%S}",
         f"{local:%Z}",
     )
+
+
+def money(amount: Decimal | None, currency: str) -> SafeString | str:
+    """1,234.50 CAD in digits of one width, to the right of its cell."""
+    if amount is None:
+        return NOTHING
+    return format_html('<span class="ps-amount">{} <span class="ps-zone">{}</span></span>', f"{amount:,.2f}", currency)
+
+
+def count(number: int | None) -> SafeString | str:
+    """1,204 in digits of one width, to the right of its cell."""
+    return NOTHING if number is None else format_html('<span class="ps-amount">{}</span>', f"{number:,}")
 
 
 def badge(text: str, kind: str) -> SafeString:

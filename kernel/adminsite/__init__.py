@@ -5,9 +5,13 @@ from __future__ import annotations
 from kernel.adminsite.actions import Confirmation, confirmed_action
 from kernel.adminsite.admins import AuditedAdmin, ConsoleAdmin, ConsoleChangeList, ReadOnlyAdmin
 from kernel.adminsite.columns import moment_column
+from kernel.adminsite.facts import Facts, MoneyBox, MoneyLine, Panel, Related, register_panel
+from kernel.adminsite.links import list_address, list_link, record_address, record_link
 from kernel.adminsite.pagination import EstimatedCountPaginator
-from kernel.adminsite.timelines import timeline
-from kernel.display import badge, moment, pretty_json, progress_bar
+from kernel.adminsite.records import RecordAdmin
+from kernel.adminsite.story import Step, name_thing, register_steps
+from kernel.adminsite.timelines import timeline, timeline_of
+from kernel.display import badge, count, length, moment, money, pretty_json, progress_bar
 
 __all__ = [
     "AuditedAdmin",
@@ -15,12 +19,30 @@ __all__ = [
     "ConsoleAdmin",
     "ConsoleChangeList",
     "EstimatedCountPaginator",
+    "Facts",
+    "MoneyBox",
+    "MoneyLine",
+    "Panel",
     "ReadOnlyAdmin",
+    "RecordAdmin",
+    "Related",
+    "Step",
     "badge",
     "confirmed_action",
+    "count",
+    "length",
+    "list_address",
+    "list_link",
     "moment",
     "moment_column",
+    "money",
+    "name_thing",
     "pretty_json",
     "progress_bar",
+    "record_address",
+    "record_link",
+    "register_panel",
+    "register_steps",
     "timeline",
+    "timeline_of",
 ]
