@@ -18,6 +18,12 @@ class ApiClient(models.Model):
     active = models.BooleanField(default=True)
     created_at = models.DateTimeField()
     contact_note = models.TextField(blank=True, default="")
+    # Whose invoices it may see and make, and for which products.
+    all_accounts = models.BooleanField(default=False, db_default=False)
+    accounts = models.ManyToManyField(
+        "accounts.PaymentAccount", blank=True, related_name="api_clients", db_table="api_client_account"
+    )
+    all_products = models.BooleanField(default=True, db_default=True)
 
     objects = ApiClientQuerySet.as_manager()
 
