@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "kernel.outbox",
     "kernel.jobs",
     "kernel.approvals",
+    "kernel.idempotency",
     "kernel.pruning",
     "kernel.invariants",
     "kernel.measurements",
@@ -204,6 +205,7 @@ REVIEW_RETENTION_DAYS = env.integer("REVIEW_RETENTION_DAYS", 2555, minimum=30, m
 EVENT_RETENTION_DAYS = env.integer("EVENT_RETENTION_DAYS", 365, minimum=30, maximum=36500)
 JOB_RUN_RETENTION_DAYS = env.integer("JOB_RUN_RETENTION_DAYS", 90, minimum=1, maximum=36500)
 ACCESS_LOG_RETENTION_DAYS = env.integer("ACCESS_LOG_RETENTION_DAYS", 400, minimum=1, maximum=36500)
+IDEMPOTENCY_RETENTION_DAYS = env.integer("IDEMPOTENCY_RETENTION_DAYS", 30, minimum=1, maximum=3660)
 SESSION_RETENTION_DAYS = env.integer("SESSION_RETENTION_DAYS", 1, minimum=1, maximum=3660)
 
 # De-duplication in front of the database. Redis is off by default: a probe of it costs as much as the primary key.
@@ -211,6 +213,12 @@ ENABLE_MEMORY_CACHE = env.boolean("ENABLE_MEMORY_CACHE", default=True)
 MEMORY_CACHE_MAX_SIZE = env.integer("MEMORY_CACHE_MAX_SIZE", 10000, minimum=1, maximum=10_000_000)
 ENABLE_REDIS_CACHE = env.boolean("ENABLE_REDIS_CACHE", default=False)
 REFERENCE_CACHE_TTL_DAYS = env.integer("REFERENCE_CACHE_TTL_DAYS", 90, minimum=1, maximum=36500)
+
+# The partner API. A repeat waits no longer than a statement may take; a second phase that has ended silently is gone on
+# with after its lease.
+IDEMPOTENCY_WAIT_MS = env.integer("IDEMPOTENCY_WAIT_MS", 2000, minimum=0, maximum=4000)
+IDEMPOTENCY_LEASE_SECONDS = env.integer("IDEMPOTENCY_LEASE_SECONDS", 60, minimum=5, maximum=3600)
+API_RATE_LIMIT = env.integer("API_RATE_LIMIT", 1200, minimum=1, maximum=10_000_000)
 
 # Two people
 APPROVAL_EXPIRY_HOURS = env.integer("APPROVAL_EXPIRY_HOURS", 72, minimum=1, maximum=24 * 30)

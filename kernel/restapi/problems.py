@@ -52,7 +52,9 @@ def problem_parts(exc: Exception, *, path: str) -> tuple[int, dict[str, str], by
     headers = {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store"}
     if isinstance(ours, Unavailable):
         _log_unavailable(ours, exc)
-        headers["Retry-After"] = str(ours.retry_after_seconds)
+    # A conflict can be one that passes by itself, such as a first request that is still running.
+    if (seconds := getattr(ours, "retry_after_seconds", None)) is not None:
+        headers["Retry-After"] = str(seconds)
     if isinstance(ours, Unauthenticated):
         headers["WWW-Authenticate"] = ours.challenge
     return ours.status, headers, answer_json(problem_body(ours, path))

@@ -1,0 +1,16 @@
+"""Reads of kept requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from django.db import models
+
+if TYPE_CHECKING:
+    pass
+
+
+class IdempotentRequestQuerySet(models.QuerySet["IdempotentRequest"]):
+    def under(self, *, caller_kind: str, caller_id: str, key: str) -> Self:
+        """The request that this caller sent under this key, if any."""
+        return self.filter(caller_kind=caller_kind, caller_id=caller_id, key=key)
