@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kernel.restapi.problems import MEDIA_TYPE
+from kernel.restapi.schema import TITLES
 from payments.webhooks.openapi import WEBHOOK_COMPONENTS, WEBHOOK_PATHS
 from paymentsite.monitoring.openapi import MONITORING_COMPONENTS, MONITORING_PATHS
 
@@ -14,6 +16,10 @@ TAGS = [
     {"name": "monitoring", "description": "Health checks and metrics."},
 ]
 
+# What the ground under every operation with an API key can answer, whatever the view's own lines name.
+PROBLEMS_OF_ALL = (401, 403, 405, 406, 429, 500, 503)
+PROBLEMS_OF_BODIES = (400, 413, 415, 422)
+
 
 def add_plain_operations(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
     """drf-spectacular's postprocessing hook: adds paths and components, and puts everything into a steady order."""
@@ -21,9 +27,20 @@ def add_plain_operations(result: dict[str, Any], generator: Any, request: Any, p
         _add(result.setdefault("paths", {}), {path: _per_operation(item) for path, item in paths.items()})
         for kind, named in components.items():
             _add(result.setdefault("components", {}).setdefault(kind, {}), named)
+    for item in result["paths"].values():
+        for operation in item.values():
+            if {"ApiKey": []} in operation.get("security", ()):
+                _add_problems(operation)
     result["paths"] = dict(sorted(result["paths"].items()))
     result["tags"] = TAGS
     return result
+
+
+def _add_problems(operation: dict[str, Any]) -> None:
+    """Adds the answers of the ground: who you are, what you accept, how often you ask, and what a body may be."""
+    for status in (*PROBLEMS_OF_ALL, *(PROBLEMS_OF_BODIES if "requestBody" in operation else ())):
+        content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        operation["responses"].setdefault(str(status), {"description": TITLES[status], "content": content})
 
 
 def _per_operation(item: Mapping[str, Any]) -> dict[str, Any]:

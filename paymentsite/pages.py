@@ -10,6 +10,12 @@ from paymentsite.problems import problem_kinds
 
 
 @require_safe
+def problems_index(request: HttpRequest) -> HttpResponse:
+    """Every code that an answer can have, for the person who writes a program against them."""
+    return render(request, "problems/problems.html", {"kinds": list(problem_kinds().values())})
+
+
+@require_safe
 def problem_page(request: HttpRequest, code: str) -> HttpResponse:
     """What a problem's `type` leads to: its meaning and the next step, for the person who reads a partner's log."""
     kind = problem_kinds().get(code)

@@ -218,7 +218,11 @@ REFERENCE_CACHE_TTL_DAYS = env.integer("REFERENCE_CACHE_TTL_DAYS", 90, minimum=1
 # with after its lease.
 IDEMPOTENCY_WAIT_MS = env.integer("IDEMPOTENCY_WAIT_MS", 2000, minimum=0, maximum=4000)
 IDEMPOTENCY_LEASE_SECONDS = env.integer("IDEMPOTENCY_LEASE_SECONDS", 60, minimum=5, maximum=3600)
+API_MAX_BODY_BYTES = env.integer("API_MAX_BODY_BYTES", 1_048_576, minimum=1024, maximum=16 * 1024 * 1024)
 API_RATE_LIMIT = env.integer("API_RATE_LIMIT", 1200, minimum=1, maximum=10_000_000)
+
+# Accounts
+PAD_CONFIRMATION_DAYS = env.integer("PAD_CONFIRMATION_DAYS", 3, minimum=0, maximum=60)
 
 # Two people
 APPROVAL_EXPIRY_HOURS = env.integer("APPROVAL_EXPIRY_HOURS", 72, minimum=1, maximum=24 * 30)
@@ -276,7 +280,8 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["kernel.restapi.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["kernel.restapi.ExactJSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["kernel.restapi.ExactJSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["kernel.restapi.ClientRateLimit"],
     "DEFAULT_FILTER_BACKENDS": [],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "kernel.restapi.problem_response",
@@ -287,7 +292,9 @@ REST_FRAMEWORK: dict[str, Any] = {
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "paymentsite",
     "DESCRIPTION": (
-        "Payments received, recorded exactly once: signed webhooks in, reads by API key, health and metrics."
+        "Payments received, recorded exactly once: signed webhooks in, reads by API key, health and metrics. "
+        "Errors are problem details (RFC 9457) with a stable code; [/problems/](/problems/) lists every code with its "
+        "status, its meaning and what to do."
     ),
     "VERSION": SOFTWARE_VERSION,
     "SERVE_INCLUDE_SCHEMA": False,

@@ -7,7 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from paymentsite.pages import problem_page
+from paymentsite.pages import problem_page, problems_index
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("paymentsite.monitoring.urls")),
     path("api/v1/", include("payments.urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("problems/", problems_index, name="problems"),
     path("problems/<slug:code>", problem_page, name="problem"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
 ]

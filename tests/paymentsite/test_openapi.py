@@ -94,6 +94,25 @@ def test_reads_need_an_api_key_as_bearer(schema: dict[str, Any]) -> None:
             assert {"401", "403", "422", "503"} <= set(operation["responses"])
 
 
+def test_every_operation_with_a_key_names_what_the_ground_can_answer(schema: dict[str, Any]) -> None:
+    checked = 0
+    for name, operation in operations(schema).items():
+        if operation["security"] == [{"ApiKey": []}]:
+            expected = {"401", "403", "405", "406", "429", "500", "503"}
+            expected |= {"400", "413", "415", "422"} if "requestBody" in operation else set()
+            assert expected <= set(operation["responses"]), name
+            checked += 1
+    assert checked >= 3
+
+
+def test_every_post_with_a_key_takes_an_idempotency_key(schema: dict[str, Any]) -> None:
+    for name, operation in operations(schema).items():
+        if name.startswith("post ") and operation["security"] == [{"ApiKey": []}]:
+            named = [parameter for parameter in operation["parameters"] if parameter["name"] == "Idempotency-Key"]
+            assert [(parameter["in"], parameter["required"]) for parameter in named] == [("header", True)], name
+            assert {"400", "409", "422"} <= set(operation["responses"]), name
+
+
 def test_amounts_are_described_as_text(schema: dict[str, Any]) -> None:
     assert schema["components"]["schemas"]["Payment"]["properties"]["amount"]["type"] == "string"
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import html
+import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -49,6 +52,16 @@ def test_the_type_of_a_problem_leads_to_its_page(client: Client) -> None:
     answer = client.get(kind)
     assert answer.status_code == 200
     assert b"Check the address and the identifier." in answer.content
+
+
+@pytest.mark.django_db
+def test_the_index_lists_every_code_and_leads_to_its_page(client: Client) -> None:
+    page = client.get("/problems/").content.decode()
+    kinds = problem_kinds()
+    assert re.findall(r'href="/problems/([a-z0-9-]+)"', page) == list(kinds)
+    for kind in kinds.values():
+        assert html.escape(kind.next_step) in page, kind.code
+    assert "/problems/" in json.loads((settings.BASE_DIR / "docs" / "openapi.json").read_text())["info"]["description"]
 
 
 @pytest.mark.django_db
