@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from accounts.models.clients import ApiClient, ApiKey
 from accounts.models.identities import BankDetails, IllegalIdentityMove, LedgerIdentity
-from accounts.models.partners import Partner
-from accounts.models.payers import AccountLock, PaymentAccount
+from accounts.models.partners import Partner, PartnerProduct
+from accounts.models.payers import AccountFee, AccountLock, PaymentAccount
 
 __all__ = [
+    "AccountFee",
     "AccountLock",
     "ApiClient",
     "ApiKey",
@@ -15,5 +16,6 @@ __all__ = [
     "IllegalIdentityMove",
     "LedgerIdentity",
     "Partner",
+    "PartnerProduct",
     "PaymentAccount",
 ]

@@ -24,6 +24,9 @@ class ApiClient(models.Model):
         "accounts.PaymentAccount", blank=True, related_name="api_clients", db_table="api_client_account"
     )
     all_products = models.BooleanField(default=True, db_default=True)
+    products = models.ManyToManyField(
+        "catalogue.Product", blank=True, related_name="api_clients", db_table="api_client_product"
+    )
 
     objects = ApiClientQuerySet.as_manager()
 

@@ -39,3 +39,19 @@ class Partner(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code} {self.name}"
+
+
+class PartnerProduct(models.Model):
+    """Whose product it is: a product has one partner at the most."""
+
+    partner = models.ForeignKey(Partner, on_delete=models.PROTECT, related_name="partner_products")
+    product = models.OneToOneField("catalogue.Product", on_delete=models.PROTECT, related_name="partner_product")
+
+    class Meta:
+        db_table = "partner_product"
+        verbose_name = "product of a partner"
+        verbose_name_plural = "products of partners"
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.product_id} of partner {self.partner_id}"

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from accounts.querysets import AccountLockQuerySet, PaymentAccountQuerySet
+from accounts.querysets import AccountFeeQuerySet, AccountLockQuerySet, PaymentAccountQuerySet
 from accounts.states import Frequency, LockKind, Method, choices
 
 
@@ -25,6 +25,14 @@ class PaymentAccount(models.Model):
     eft_enabled = models.BooleanField(default=False, db_default=False)
     journal_restricted = models.BooleanField(
         default=False, db_default=False, help_text="On: no new invoice may be paid by journal voucher."
+    )
+    journal_gl = models.ForeignKey(
+        "catalogue.GLCode",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="payment_accounts",
+        help_text="A government customer's own general ledger code, which its journal vouchers debit.",
     )
     statement_frequency = models.CharField(
         max_length=10,
@@ -130,3 +138,25 @@ class AccountLock(models.Model):
     @property
     def is_live(self) -> bool:
         return self.lifted_at is None
+
+
+class AccountFee(models.Model):
+    """What one account is charged differently for one product: no filing fees, or another service fee."""
+
+    account = models.ForeignKey(PaymentAccount, on_delete=models.PROTECT, related_name="fees")
+    product = models.ForeignKey("catalogue.Product", on_delete=models.PROTECT, related_name="account_fees")
+    applies_filing_fees = models.BooleanField(default=True, db_default=True)
+    service_fee_code = models.ForeignKey(
+        "catalogue.FeeCode", on_delete=models.PROTECT, null=True, blank=True, related_name="account_fees"
+    )
+
+    objects = AccountFeeQuerySet.as_manager()
+
+    class Meta:
+        db_table = "account_fee"
+        verbose_name = "account fee"
+        default_permissions = ("view",)
+        constraints = [models.UniqueConstraint(fields=["account", "product"], name="account_fee_one_a_product")]
+
+    def __str__(self) -> str:
+        return f"Fees of account {self.account_id} for {self.product_id}"

@@ -1,15 +1,16 @@
-"""API clients and keys: added, issued, rotated, revoked. Each act is audited; no secret is."""
+"""API clients and keys: added, let in, issued, rotated, revoked. Each act is audited; no secret is."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
 from accounts.keyformat import KeyText
-from accounts.models import ApiClient, ApiKey
+from accounts.models import ApiClient, ApiKey, PaymentAccount
 from accounts.scopes import SCOPES
 from kernel.audit.actors import Actor
 from kernel.audit.operations import record_entry
@@ -47,6 +48,12 @@ class ExpiryUnfit(Refused):
     """A key must expire in the future, or never."""
 
     code = "key-expiry-unfit"
+
+
+class ReachUnfit(Refused):
+    """There are no such accounts or products."""
+
+    code = "client-reach-unfit"
 
 
 class KeyNotLive(Conflict):
@@ -106,6 +113,55 @@ def switch_client(client_id: int, *, active: bool, actor: Actor, reason: str, at
         subject=client,
         before={"active": not active},
         after={"active": active},
+        reason=reason,
+        at=at,
+    )
+    return client
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """Which accounts (by number) and which products (by code) a client may reach; None means all of them."""
+
+    accounts: frozenset[str] | None
+    products: frozenset[str] | None
+
+    @classmethod
+    def of(cls, client: ApiClient) -> Reach:
+        """What the client may reach now."""
+        numbers = frozenset(client.accounts.values_list("account_number", flat=True))
+        codes = frozenset(client.products.values_list("pk", flat=True))
+        return cls(accounts=None if client.all_accounts else numbers, products=None if client.all_products else codes)
+
+    def shown(self) -> dict[str, Any]:
+        return {
+            "accounts": "all" if self.accounts is None else sorted(self.accounts),
+            "products": "all" if self.products is None else sorted(self.products),
+        }
+
+
+@unit_of_work
+def set_reach(client_id: int, reach: Reach, *, actor: Actor, reason: str = "", at: datetime) -> ApiClient:
+    """Which accounts and products the client may reach from now on; within five seconds every process knows.
+
+    Raises NoSuchClient, or ReachUnfit naming what does not exist.
+    """
+    client = _locked_client(client_id)
+    before = Reach.of(client)
+    if before == reach:
+        return client
+    accounts = _found("accounts", PaymentAccount.objects, "account_number", reach.accounts)
+    products = _found("products", client.products.model._default_manager, "pk", reach.products)
+    client.all_accounts, client.all_products = reach.accounts is None, reach.products is None
+    client.save(update_fields=["all_accounts", "all_products"])
+    client.accounts.set(accounts)
+    client.products.set(products)
+    record_entry(
+        actor=actor,
+        action="api-client.reach-set",
+        subject=client,
+        before=before.shown(),
+        after=reach.shown(),
         reason=reason,
         at=at,
     )
@@ -176,6 +232,16 @@ def find_client(slug: str) -> ApiClient:
     if client is None:
         raise NoSuchClient(f"There is no API client {slug}.")
     return client
+
+
+def _found(field: str, rows: Any, key: str, wanted: frozenset[str] | None) -> list[Any]:
+    """The rows of these keys. Raises ReachUnfit naming those that are not there."""
+    found = list(rows.filter(**{f"{key}__in": wanted})) if wanted else []
+    missing = sorted((wanted or frozenset()) - {str(getattr(row, key)) for row in found})
+    if missing:
+        message = f"There are no {field} {', '.join(missing)}."
+        raise ReachUnfit(message, errors=(FieldError(field, "unknown", message),))
+    return found
 
 
 @inside_unit_of_work

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.core.management import CommandError, call_command
 
-from accounts import operations
 from accounts.keyformat import FORMAT, KeyText
 from accounts.models import ApiClient, ApiKey
 from accounts.operations import (
@@ -156,4 +155,4 @@ def test_the_command_says_what_to_do_about_an_unknown_client() -> None:
     with pytest.raises(CommandError, match="--add-client"):
         call_command("issue_api_key", "nobody", "--scope", PAYMENTS_READ)
 
-    assert operations.ApiClient.objects.count() == 0
+    assert ApiClient.objects.count() == 0
