@@ -10,7 +10,7 @@ from django.db.models import F, Func, Q, Value
 
 from kernel.approvals.querysets import ApprovalRequestQuerySet
 from kernel.approvals.registry import title_of
-from kernel.approvals.states import DECIDED, LIVE, ApprovalStatus, may_move
+from kernel.approvals.states import DECIDED, LIVE, ApprovalStatus, PrincipalKind, may_move
 from kernel.errors import Conflict
 
 
@@ -24,7 +24,8 @@ class IllegalApprovalMove(Conflict):
 class ApprovalRequest(models.Model):
     """A row per request. What was asked for never changes (a trigger refuses it); its status only by `_move_to`.
 
-    Both people are numbers and names, no foreign keys: the row must stay as it is when a user goes.
+    Whoever asked and whoever decided are kinds and names, staff also the numbers of their users, no foreign keys: the
+    row must stay as it is when a user or an API client goes.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -33,7 +34,8 @@ class ApprovalRequest(models.Model):
     content = models.TextField()
     content_hash = models.CharField(max_length=64)
     summary = models.TextField()
-    requested_by_id = models.BigIntegerField()
+    requested_by_kind = models.TextField(db_default=PrincipalKind.STAFF.value)
+    requested_by_id = models.BigIntegerField(null=True, blank=True)
     requested_by = models.TextField()
     reason = models.TextField()
     ticket = models.TextField(blank=True, default="")
@@ -41,6 +43,8 @@ class ApprovalRequest(models.Model):
     expires_at = models.DateTimeField()
     status = models.TextField(choices=[(status.value, status.value) for status in ApprovalStatus])
     status_since = models.DateTimeField()
+    # Empty before the decision, and on rows that staff decided before API clients could.
+    decided_by_kind = models.TextField(blank=True, db_default="")
     decided_by_id = models.BigIntegerField(null=True, blank=True)
     decided_by = models.TextField(blank=True, default="")
     decided_at = models.DateTimeField(null=True, blank=True)
@@ -62,14 +66,32 @@ class ApprovalRequest(models.Model):
                 condition=Q(status__in=[status.value for status in ApprovalStatus]),
             ),
             models.CheckConstraint(
-                name="approval_request_two_people",
-                condition=Q(decided_by_id__isnull=True)
-                | (~Q(decided_by_id=F("requested_by_id")) & ~Q(decided_by=F("requested_by"))),
+                name="approval_request_two_principals",
+                condition=Q(decided_by="")
+                | (
+                    ~Q(decided_by_id=F("requested_by_id"))
+                    & ~(
+                        Q(decided_by=F("requested_by"))
+                        & (Q(decided_by_kind="") | Q(decided_by_kind=F("requested_by_kind")))
+                    )
+                ),
             ),
             models.CheckConstraint(
-                name="approval_request_decided_by_somebody",
+                name="approval_request_decider_known",
                 condition=~Q(status__in=sorted(status.value for status in DECIDED))
-                | (Q(decided_by_id__isnull=False) & ~Q(decided_by="") & Q(decided_at__isnull=False)),
+                | (
+                    ~Q(decided_by="")
+                    & Q(decided_at__isnull=False)
+                    & (
+                        Q(decided_by_kind=PrincipalKind.API_CLIENT.value, decided_by_id__isnull=True)
+                        | Q(decided_by_kind__in=["", PrincipalKind.STAFF.value], decided_by_id__isnull=False)
+                    )
+                ),
+            ),
+            models.CheckConstraint(
+                name="approval_request_requester_known",
+                condition=Q(requested_by_kind=PrincipalKind.API_CLIENT.value, requested_by_id__isnull=True)
+                | Q(requested_by_kind=PrincipalKind.STAFF.value, requested_by_id__isnull=False),
             ),
             models.CheckConstraint(
                 name="approval_request_hash_of_content",

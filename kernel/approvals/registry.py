@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from kernel.approvals.states import ApprovalStatus
 from kernel.audit.actors import Actor
 from kernel.errors import NotFound
 
@@ -26,6 +27,7 @@ class Execution:
     request_id: int
     requested_by: str
     reason: str
+    # Who approved.
     actor: Actor
     at: datetime
 
@@ -37,6 +39,12 @@ class ApprovalKind:
     `may_request` and `may_approve` are permissions, `app.codename`. `current` gives the content anew from the state
     of this moment: what is approved is carried out only while that is the same. `summarise` says a content in words
     and figures. `execute` is a step inside the unit of work that marks the request as executed; long work it queues.
+
+    An API client asks with the scope `api_scope_request` and decides with `api_scope_approve`; without them, only
+    staff may. With `carries_out_at_once`, `execute` runs in the transaction of the approval, else a worker runs it.
+    `on_ended` is a step in the transaction in which a request is refused, withdrawn or expires: it gets the content,
+    the status, who ended it (the system, when it expired), why, and when. In each of these transactions the row of the
+    request is locked first, and then whatever the kind locks.
     """
 
     name: str
@@ -46,6 +54,10 @@ class ApprovalKind:
     current: Callable[[Content], Content]
     summarise: Callable[[Content], str]
     execute: Callable[[Content, Execution], dict[str, Any]]
+    api_scope_request: str = ""
+    api_scope_approve: str = ""
+    carries_out_at_once: bool = False
+    on_ended: Callable[[Content, ApprovalStatus, Actor, str, datetime], object] | None = None
 
 
 _kinds: dict[str, ApprovalKind] = {}

@@ -20,6 +20,15 @@ class ApprovalStatus(StrEnum):
     EXECUTED = "executed"
 
 
+class PrincipalKind(StrEnum):
+    """Who can ask and decide; the system can do neither."""
+
+    # A person, known by the number of their user.
+    STAFF = "staff"
+    # A partner's system, known by the short name of the API client.
+    API_CLIENT = "api_client"
+
+
 MOVES: dict[ApprovalStatus, frozenset[ApprovalStatus]] = {
     ApprovalStatus.PENDING: frozenset(
         {ApprovalStatus.APPROVED, ApprovalStatus.REFUSED, ApprovalStatus.WITHDRAWN, ApprovalStatus.EXPIRED}

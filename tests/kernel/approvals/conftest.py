@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,7 @@ from kernel.approvals import registry
 from kernel.approvals.models import ApprovalRequest
 from kernel.approvals.operations import request_approval
 from kernel.approvals.registry import ApprovalKind, Content, Execution, register_kind
+from kernel.approvals.states import ApprovalStatus
 from kernel.audit.actors import Actor
 from kernel.jobs import operations as jobs
 from kernel.transactions import unit_of_work
@@ -22,6 +23,7 @@ from kernel.transactions import unit_of_work
 AT = datetime.now(UTC)
 # Permissions that exist already stand for those of the kind.
 MAY_REQUEST, MAY_APPROVE = "jobs.request_job", "jobs.cancel_job"
+SCOPE_REQUEST, SCOPE_APPROVE = "events:request", "events:approve"
 
 
 @dataclass
@@ -30,6 +32,9 @@ class Ledger:
 
     state: dict[str, Any] = field(default_factory=lambda: {"events": 120, "account": "A-1"})
     done: list[Content] = field(default_factory=list)
+    # What the hook for requests that end was called with.
+    ended: list[tuple[Content, str, str, str]] = field(default_factory=list)
+    hook_fails: bool = False
 
 
 @pytest.fixture
@@ -41,6 +46,11 @@ def ledger() -> Generator[Ledger]:
         kept.done.append(content)
         return {"events": content["events"], "by": execution.actor.name}
 
+    def end(content: Content, status: ApprovalStatus, actor: Actor, reason: str, at: datetime) -> None:
+        if kept.hook_fails:
+            raise RuntimeError("The hook of the test fails.")
+        kept.ended.append((content, status.value, actor.name, reason))
+
     register_kind(
         ApprovalKind(
             name="count-events",
@@ -50,6 +60,9 @@ def ledger() -> Generator[Ledger]:
             current=lambda content: dict(kept.state),
             summarise=lambda content: f"{content['events']} events of {content['account']} are counted.",
             execute=execute,
+            api_scope_request=SCOPE_REQUEST,
+            api_scope_approve=SCOPE_APPROVE,
+            on_ended=end,
         )
     )
     yield kept
@@ -96,6 +109,13 @@ def approver(person: Callable[..., User]) -> User:
 def ask(user: User, *, content: Content | None = None, reason: str = "Reader lost them", at: datetime = AT) -> int:
     wanted = content if content is not None else {"events": 120, "account": "A-1"}
     return request_approval("count-events", wanted, actor=Actor.staff(user), reason=reason, ticket="T-7", at=at).pk
+
+
+@unit_of_work
+def ask_by_api(slug: str = "partner-a", *, scopes: Collection[str] = (SCOPE_REQUEST,), at: datetime = AT) -> int:
+    content = {"events": 120, "account": "A-1"}
+    actor = Actor.api_client(slug)
+    return request_approval("count-events", content, actor=actor, reason="Sent twice", at=at, scopes=scopes).pk
 
 
 def row(pk: int) -> ApprovalRequest:

@@ -91,7 +91,7 @@ def test_nobody_decides_about_what_they_asked_for(person: Callable[..., User], l
 def test_the_database_refuses_one_person_as_both(asker: User, ledger: Ledger, same: str) -> None:
     pk = ask(asker)
     other = {"decided_by_id": "decided_by = 'b'", "decided_by": "decided_by_id = -1"}[same.partition(" ")[0]]
-    with pytest.raises(IntegrityError, match="approval_request_two_people"), connection.cursor() as cursor:
+    with pytest.raises(IntegrityError, match="approval_request_two_principals"), connection.cursor() as cursor:
         cursor.execute(
             f"update approval_request set status = 'approved', decided_at = now(), {same}, {other} where id = %s", [pk]
         )
@@ -101,7 +101,7 @@ def test_the_database_refuses_one_person_as_both(asker: User, ledger: Ledger, sa
 @pytest.mark.parametrize("status", sorted(DECIDED))
 def test_the_database_refuses_a_decision_that_nobody_took(asker: User, ledger: Ledger, status: str) -> None:
     pk = ask(asker)
-    with pytest.raises(IntegrityError, match="approval_request_decided_by_somebody"):
+    with pytest.raises(IntegrityError, match="approval_request_decider_known"):
         ApprovalRequest.objects.filter(pk=pk).update(status=status)
     assert row(pk).status == "pending"
 
