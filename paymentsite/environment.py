@@ -109,6 +109,22 @@ class Environment:
         value = self._raw(name)
         return Path(value).expanduser().resolve() if value else default
 
+    def web_address(self, name: str, *, https_only: bool) -> str | None:
+        """An http or https address without a `/` at its end; None when the variable is not set."""
+        value = self._raw(name)
+        if value is None:
+            return None
+        schemes = ("https",) if https_only else ("https", "http")
+        expected = f"an address such as {schemes[-1]}://host/path, with no user, query or fragment"
+        try:
+            url = urlsplit(value)
+            is_usable = url.scheme in schemes and bool(url.hostname) and url.port != 0
+        except ValueError:
+            raise SettingInvalid(name, value, expected) from None
+        if not is_usable or url.username or url.password or url.query or url.fragment:
+            raise SettingInvalid(name, value, expected)
+        return value.rstrip("/")
+
     def database_url(self, name: str) -> dict[str, object] | None:
         """A postgresql:// URL as Django's connection settings; None when the variable is not set."""
         value = self._raw(name)

@@ -224,6 +224,17 @@ API_RATE_LIMIT = env.integer("API_RATE_LIMIT", 1200, minimum=1, maximum=10_000_0
 # Accounts
 PAD_CONFIRMATION_DAYS = env.integer("PAD_CONFIRMATION_DAYS", 3, minimum=0, maximum=60)
 
+# Outside systems of the payment methods; unset and not in production, the simulators, whose address is in a file.
+CARD_GATEWAY_URL = env.web_address("CARD_GATEWAY_URL", https_only=MODE == "production")
+CARD_GATEWAY_API_KEY = env.optional_text("CARD_GATEWAY_API_KEY")
+CARD_GATEWAY_SECRET = env.optional_text("CARD_GATEWAY_SECRET")
+CARD_GATEWAY_TIMEOUT_MS = env.integer("CARD_GATEWAY_TIMEOUT_MS", 10000, minimum=100, maximum=60000)
+PREPAID_GATEWAY_URL = env.web_address("PREPAID_GATEWAY_URL", https_only=MODE == "production")
+PREPAID_GATEWAY_API_KEY = env.optional_text("PREPAID_GATEWAY_API_KEY")
+PREPAID_GATEWAY_SECRET = env.optional_text("PREPAID_GATEWAY_SECRET")
+PREPAID_GATEWAY_TIMEOUT_MS = env.integer("PREPAID_GATEWAY_TIMEOUT_MS", 10000, minimum=100, maximum=60000)
+SIMULATORS_ADDRESS_FILE = STATE.simulators_address_file
+
 # Two people
 APPROVAL_EXPIRY_HOURS = env.integer("APPROVAL_EXPIRY_HOURS", 72, minimum=1, maximum=24 * 30)
 

@@ -75,6 +75,10 @@ class StateFolder:
     def kafka_address_file(self) -> Path:
         return self.run_folder / "kafka.address"
 
+    @property
+    def simulators_address_file(self) -> Path:
+        return self.run_folder / "simulators.json"
+
 
 def secret_from(state: StateFolder, name: str, *, mode: str) -> str:
     """The secret kept under this name, made on first use: 32 random bytes as URL-safe base64.
