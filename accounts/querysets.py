@@ -73,8 +73,8 @@ class LedgerIdentityQuerySet(models.QuerySet["LedgerIdentity"]):
         return self.exclude(status=IdentityStatus.INACTIVE)
 
     def of(self, account_id: int, method: str) -> LedgerIdentity | None:
-        """The live identity of the account for the method, or None."""
-        return self.live().filter(account_id=account_id, payment_method=method).first()
+        """The live identity of the account for the method, or None; its bank account is read only when asked for."""
+        return self.live().filter(account_id=account_id, payment_method=method).defer("bank_account_number").first()
 
 
 class AccountLockQuerySet(models.QuerySet["AccountLock"]):
