@@ -219,6 +219,9 @@ REFERENCE_CACHE_TTL_DAYS = env.integer("REFERENCE_CACHE_TTL_DAYS", 90, minimum=1
 IDEMPOTENCY_WAIT_MS = env.integer("IDEMPOTENCY_WAIT_MS", 2000, minimum=0, maximum=4000)
 IDEMPOTENCY_LEASE_SECONDS = env.integer("IDEMPOTENCY_LEASE_SECONDS", 60, minimum=5, maximum=3600)
 API_MAX_BODY_BYTES = env.integer("API_MAX_BODY_BYTES", 1_048_576, minimum=1024, maximum=16 * 1024 * 1024)
+# An export holds a connection for as long as its reader takes.
+EXPORT_TIMEOUT_MS = env.integer("EXPORT_TIMEOUT_MS", 300_000, minimum=1000, maximum=3_600_000)
+EXPORTS_AT_ONCE = env.integer("EXPORTS_AT_ONCE", 5, minimum=1, maximum=1000)
 API_RATE_LIMIT = env.integer("API_RATE_LIMIT", 1200, minimum=1, maximum=10_000_000)
 
 # Accounts
