@@ -60,8 +60,10 @@ INSTALLED_APPS = [
     "kernel.outbox",
     "kernel.jobs",
     "kernel.approvals",
+    "kernel.notes",
     "kernel.idempotency",
     "kernel.pruning",
+    "kernel.fieldkeys",
     "kernel.invariants",
     "kernel.measurements",
 ]
@@ -238,8 +240,18 @@ PREPAID_GATEWAY_SECRET = env.optional_text("PREPAID_GATEWAY_SECRET")
 PREPAID_GATEWAY_TIMEOUT_MS = env.integer("PREPAID_GATEWAY_TIMEOUT_MS", 10000, minimum=100, maximum=60000)
 SIMULATORS_ADDRESS_FILE = STATE.simulators_address_file
 
+# Invoices. Test and development may share one external ledger, so their numbers begin differently.
+INVOICE_NUMBER_PREFIX = env.text(
+    "INVOICE_NUMBER_PREFIX", {"production": "REG", "test": "REGT", "development": "REGUT"}[MODE]
+)
+
 # Two people
 APPROVAL_EXPIRY_HOURS = env.integer("APPROVAL_EXPIRY_HOURS", 72, minimum=1, maximum=24 * 30)
+
+# Notes
+NOTE_ATTACHMENT_MAX_BYTES = env.integer(
+    "NOTE_ATTACHMENT_MAX_BYTES", 10 * 1024 * 1024, minimum=1024, maximum=50 * 1024 * 1024
+)
 
 # Monitoring
 # A command answers on the screen; what it logs beside that is only worth a line when something is wrong.
