@@ -10,6 +10,7 @@ from paymentsite.stack.folders import StateFolder
 from paymentsite.stack.kafka import BrokerProgram
 from paymentsite.stack.postgres import PostgresServer
 from paymentsite.stack.programs import OwnProgram, Program, WebProgram
+from paymentsite.stack.simulators import ENTRY, SimulatorsProgram
 from paymentsite.stack.valkey import ValkeyServer
 
 # Most of them wait for a statement that they share (payments/operations/receiving.py): few would leave little to share.
@@ -80,6 +81,8 @@ def embedded_servers() -> list[Program]:
 def own_programs(*, as_copies: bool = False) -> list[Program]:
     """Web, worker with beat, and relay, none of which waits for another; metrics only when it has a port.
 
+    The simulators of the outside systems belong to them where nobody has named real ones.
+
     With `as_copies` each begins as a copy of this process, which has called forking.share(SHARED_MODULES).
     """
     programs: list[Program] = [
@@ -97,7 +100,28 @@ def own_programs(*, as_copies: bool = False) -> list[Program]:
     ]
     if settings.METRICS_PORT:
         programs.append(_own("metrics", [MANAGE, "serve_metrics"], as_copy=as_copies))
+    if simulators_are_wanted() and simulators_are_here():
+        programs.append(
+            SimulatorsProgram(
+                address_file=settings.SIMULATORS_ADDRESS_FILE,
+                folder=settings.BASE_DIR,
+                log_folder=settings.STATE.log_folder,
+                environment=child_environment(),
+                as_copy=as_copies,
+            )
+        )
     return programs
+
+
+def simulators_are_wanted() -> bool:
+    """Not in production, and not where both outside systems are named by the settings."""
+    is_named = bool(settings.CARD_GATEWAY_URL) and bool(settings.PREPAID_GATEWAY_URL)
+    return settings.MODE != "production" and not is_named
+
+
+def simulators_are_here() -> bool:
+    """They come with a checkout; where only the product is, their payment methods are not available."""
+    return (settings.BASE_DIR / ENTRY).is_file()
 
 
 def child_environment() -> dict[str, str]:

@@ -24,12 +24,15 @@ from paymentsite.stack.composition import (
     child_environment,
     embedded_servers,
     own_programs,
+    simulators_are_here,
+    simulators_are_wanted,
 )
 from paymentsite.stack.folders import StateFolder
 from paymentsite.stack.forking import import_all, share
 from paymentsite.stack.interruption import Interruption
 from paymentsite.stack.kafka import BrokerProgram
 from paymentsite.stack.preparation import STAFF_USERNAME, read_secret
+from paymentsite.stack.simulators import simulators_url
 from paymentsite.stack.supervisor import Supervisor
 from paymentsite.stack.welcome import welcome
 
@@ -51,6 +54,8 @@ def bring_up(supervisor: Supervisor, interruption: Interruption, *, say: Callabl
         supervisor.start(server, wait=not isinstance(server, BrokerProgram))
     say("Preparing the database")
     run_prepare(state, interruption)
+    if simulators_are_wanted() and not simulators_are_here():
+        say("No card and prepaid payments: the simulators are not in this folder, and no gateway is set")
     programs = own_programs(as_copies=True)
     say("Starting " + ", ".join(program.name for program in programs))
     supervisor.start(*programs)
@@ -63,6 +68,7 @@ def bring_up(supervisor: Supervisor, interruption: Interruption, *, say: Callabl
             username=STAFF_USERNAME,
             password=read_secret(state.staff_password_file),
             state=state,
+            simulators=simulators_url(settings.SIMULATORS_ADDRESS_FILE) if simulators_are_wanted() else None,
         )
     )
 

@@ -7,8 +7,19 @@ import os
 from paymentsite.stack.folders import StateFolder
 
 
-def welcome(*, address: str, console_path: str, username: str, password: str | None, state: StateFolder) -> str:
-    """The console's address, the login, three things to try with commands to copy, and how to stop."""
+def welcome(
+    *,
+    address: str,
+    console_path: str,
+    username: str,
+    password: str | None,
+    state: StateFolder,
+    simulators: str | None = None,
+) -> str:
+    """The console's address, the login, three things to try with commands to copy, and how to stop.
+
+    `simulators` is where the simulated card gateway and prepaid mainframe are, None when none run.
+    """
     shown = password or "the one you chose"
     prefix = _prefix()
     return f"""
@@ -31,9 +42,13 @@ def welcome(*, address: str, console_path: str, username: str, password: str | N
   3. Read payments as a partner does:
        curl -H "Authorization: Bearer $(cat {state.demo_api_key_file})" "{address}/api/v1/payments?limit=3"
 
-  How it is: {address}/health   The API: {address}/api/docs
+  How it is: {address}/health   The API: {address}/api/docs{_line_of(simulators)}
   Logs are in {state.log_folder}. Stop with Ctrl-C.
 """
+
+
+def _line_of(simulators: str | None) -> str:
+    return f"\n  Simulated card gateway and prepaid mainframe: {simulators}" if simulators else ""
 
 
 def _prefix() -> str:
