@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
+from kernel.approvals.registry import register_kind
+
 
 class InvoicesConfig(AppConfig):
     name = "invoices"
     verbose_name = "Invoices"
+
+    def ready(self) -> None:
+        # Models can be imported only when every app is loaded.
+        from invoices.operations.refundapprovals import REFUND_KIND
+
+        register_kind(REFUND_KIND)

@@ -1,4 +1,4 @@
-"""The codes of the invoices app: plain data, with one comment a value. Which moves are legal, each method says itself."""
+"""The codes of the invoices app: plain data, with one comment a value. The legal moves are each method's own."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class RefundStatus(StrEnum):
 
 
 REFUND_MOVES: dict[RefundStatus, frozenset[RefundStatus]] = {
-    RefundStatus.PENDING_APPROVAL: frozenset({RefundStatus.DECLINED, RefundStatus.PROCESSING, RefundStatus.PROCESSED}),
+    RefundStatus.PENDING_APPROVAL: frozenset({RefundStatus.DECLINED, RefundStatus.PROCESSING}),
     RefundStatus.PROCESSING: frozenset({RefundStatus.PROCESSED, RefundStatus.REFUSED}),
     RefundStatus.DECLINED: frozenset(),
     RefundStatus.PROCESSED: frozenset(),
@@ -198,7 +198,7 @@ class CallKind(StrEnum):
 
 
 class CallStatus(StrEnum):
-    """Where a writing call to the outside stands. It is committed before it is sent; its key makes a repeat harmless."""
+    """Where a writing call to the outside stands: committed before it is sent, and harmless to repeat by its key."""
 
     PENDING = "PENDING"  # to be sent
     SENT = "SENT"  # a process has taken it, until its lease ends

@@ -1,8 +1,8 @@
 """The signed links between the card gateway's payment page and us: the way there and the way back. Pure.
 
-Both are query strings with a hash: HMAC-SHA256, keyed by the shared secret, in lower-case hex, over `pay` or `return`, a
-line feed, and the other parameters in the order of PAY_NAMES or RETURN_NAMES, each `name=value` with `&` between, values
-percent-encoded as RFC 3986 says (UTF-8; letters, digits and -._~ left as they are).
+Both are query strings with a hash: HMAC-SHA256, keyed by the shared secret, in lower-case hex, over `pay` or `return`,
+a line feed, and the other parameters in the order of PAY_NAMES or RETURN_NAMES, each `name=value` with `&` between,
+values percent-encoded as RFC 3986 says (UTF-8; letters, digits and -._~ left as they are).
 """
 
 from __future__ import annotations

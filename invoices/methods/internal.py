@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from invoices.methods.protocol import REFUNDED_BY_REQUEST, REFUNDED_OUTSIDE, Collection, PaymentMethod, Standing, moves, sentences
+from invoices.methods.protocol import (
+    REFUNDED_BY_REQUEST,
+    REFUNDED_OUTSIDE,
+    Collection,
+    PaymentMethod,
+    Standing,
+    moves,
+    sentences,
+)
 from invoices.states import InvoiceStatus, MethodCode, RefundOutcome, Trigger
 
 S = InvoiceStatus

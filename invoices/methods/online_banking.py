@@ -31,8 +31,8 @@ ONLINE_BANKING = PaymentMethod(
     undo=undo,
     next_step=sentences(
         CREATED="At 19:00 it gets its ledger invoice; until then it can be paid by a credit or changed to a card.",
-        SETTLEMENT_SCHED="The payer pays from their bank's site; the settlement file then says so. It can be changed to "
-        "a card.",
+        SETTLEMENT_SCHED="The payer pays from their bank's site; the settlement file then says so. It can be changed "
+        "to a card.",
     ),
     lends_credit=True,
 )

@@ -33,7 +33,7 @@ PAD = PaymentMethod(
     next_step=sentences(
         APPROVED="At 19:00 it joins the account's ledger invoice of the day; the settlement file then says that it is "
         "paid.",
-        SETTLEMENT_SCHED="The bank returned the debit: the payer must pay by card, and the account is locked until then.",
+        SETTLEMENT_SCHED="The bank returned the debit: the payer must pay by card; until then the account is locked.",
     ),
     lends_credit=True,
 )

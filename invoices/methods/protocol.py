@@ -1,4 +1,4 @@
-"""What a payment method must say about itself: which moves are legal, how it collects, how it gives back, what is next."""
+"""What a payment method says about itself: which moves are legal, how it collects, how it gives back, what is next."""
 
 from __future__ import annotations
 

@@ -37,9 +37,7 @@ def find_method(code: str) -> PaymentMethod:
         return _methods[code]
     except KeyError:
         message = f"There is no payment method {code[:20]}; there are: {', '.join(sorted(_methods))}."
-        raise UnknownMethod(
-            message, errors=(FieldError("paymentInfo.methodOfPayment", "unknown", message),)
-        ) from None
+        raise UnknownMethod(message, errors=(FieldError("paymentInfo.methodOfPayment", "unknown", message),)) from None
 
 
 def all_methods() -> tuple[PaymentMethod, ...]:
