@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 BLOCK_BYTES = 65_536
 # Neither occurs in JSON that PostgreSQL writes, so nothing of it is quoted or doubled on its way.
 UNQUOTED = r"format csv, quote E'\x01', delimiter E'\x02'"
+BROKEN_OFF = "export-broken-off: rows are missing from here on; export again"
 LIMITS = """
     select set_config('transaction_read_only', 'on', true), set_config('statement_timeout', %s, true),
            set_config('timezone', 'UTC', true), set_config('datestyle', 'ISO, YMD', true)
@@ -89,23 +90,40 @@ class Export:
 def csv_response(export: Export, filename: str, *, from_replica: bool = True) -> StreamingHttpResponse:
     """text/csv with a heading, as a file of that name. Text that begins like a formula gets a ' before it.
 
-    Raises ReadTookTooLong, ExportsBusy and what the database raises (503) before the first byte. Whatever goes wrong
-    later breaks the connection off, so that half an export never looks like a whole one.
+    Raises ReadTookTooLong, ExportsBusy and what the database raises (503) before the first byte. When something goes
+    wrong later, one cell that says so is the last line, so that half an export does not look like a whole one.
     """
     lines = _stream(export, export.csv_statement(), from_replica=from_replica)
-    return _response(_blocks(chain([export.heading], lines)), lines, "text/csv; charset=utf-8", f"{filename}.csv")
+    whole = _or_broken_off(chain([export.heading], lines), f'"{BROKEN_OFF}"\n')
+    return _response(_blocks(whole), lines, "text/csv; charset=utf-8", f"{filename}.csv")
 
 
 def json_response(export: Export, filename: str, *, from_replica: bool = True) -> StreamingHttpResponse:
-    """application/json: one array of objects, one object a line. Raises as csv_response does."""
+    """application/json: one array of objects, one object a line. Raises as csv_response does.
+
+    When something goes wrong later, the array is not closed, which no reader of JSON accepts.
+    """
     lines = _stream(export, export.json_statement(), from_replica=from_replica)
-    return _response(_blocks(_as_array(lines)), lines, "application/json", f"{filename}.json")
+    return _response(_blocks(_or_broken_off(_as_array(lines), "")), lines, "application/json", f"{filename}.json")
 
 
 def ndjson_response(export: Export, filename: str, *, from_replica: bool = True) -> StreamingHttpResponse:
-    """application/x-ndjson: an object a line, readable while it arrives. Raises as csv_response does."""
+    """application/x-ndjson: an object a line, readable while it arrives. Raises as csv_response does.
+
+    When something goes wrong later, the last line is an object with the one member `problem`.
+    """
     lines = _stream(export, export.json_statement(), from_replica=from_replica)
-    return _response(_blocks(lines), lines, "application/x-ndjson", f"{filename}.ndjson")
+    whole = _or_broken_off(lines, f'{{"problem": "{BROKEN_OFF}"}}\n')
+    return _response(_blocks(whole), lines, "application/x-ndjson", f"{filename}.ndjson")
+
+
+def _or_broken_off(lines: Iterable[bytes], last: str) -> Iterator[bytes]:
+    """The lines; when they break off, `last`. The status has been sent by then, and Granian ends the answer cleanly."""
+    try:
+        yield from lines
+    except Exception:
+        logger.exception("An export broke off", extra={"action": "export"})
+        yield last.encode()
 
 
 class _Lines:
