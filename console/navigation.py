@@ -94,6 +94,8 @@ GROUPS: tuple[tuple[str, tuple[Page, ...]], ...] = (
                 "approvals.view_approvalrequest",
                 approvals_waiting,
             ),
+            Page("Notes", "sticky_note_2", "notes_note", "notes.view_note"),
+            Page("Attached files", "attach_file", "notes_attachment", "notes.view_attachment"),
             Page("Job runs", "play_circle", "jobs_jobrun", "jobs.view_jobrun"),
             Page(
                 "Invariants",

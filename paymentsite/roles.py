@@ -44,6 +44,11 @@ MATRIX = """
     outbox.view_outboxreplay                    x        x         x            x           x
     outbox.approve_replay                       .        .         x            .           .
     approvals.view_approvalrequest              .        x         x            x           x
+    notes.view_note                             x        x         x            x           x
+    notes.add_note                              .        x         x            x           .
+    notes.strike_note                           .        x         .            x           .
+    notes.view_attachment                       x        x         x            x           x
+    notes.add_attachment                        .        x         x            x           .
     jobs.view_jobrun                            x        x         x            x           x
     jobs.request_job                            .        x         .            x           .
     jobs.cancel_job                             .        x         .            x           .

@@ -100,6 +100,7 @@ class ConfirmationPage:
             "records_more": max(len(self.records) - RECORDS_SHOWN, 0),
             "record_count": len(self.records),
             "forms": self._forms,
+            "is_multipart": any(form.is_multipart() for form in self._forms),
             "refusal": refusal,
             "hidden": self._hidden_fields(),
             "back": back_address(self.model_admin, self.request, self.record),
@@ -122,10 +123,11 @@ class ConfirmationPage:
 
     def _build_forms(self) -> list[forms.Form]:
         bound = self.request.POST if self._came_from_this_page else None
+        files = self.request.FILES if self._came_from_this_page else None
         built: list[forms.Form] = []
         if self.declared.form is not None:
             initial = self.declared.initial(self.record) if self.declared.initial else None
-            built.append(dressed(self.declared.form(bound, initial=initial)))
+            built.append(dressed(self.declared.form(bound, files, initial=initial)))
         if self.declared.asks_reason:
             built.append(ReasonForm(bound))
         return built

@@ -63,7 +63,12 @@ def test_nobody_but_an_operator_corrects_and_nobody_but_an_administrator_gives_o
 
 
 @pytest.mark.parametrize(
-    ("role", "permissions"), [("viewer", set()), ("auditor", set()), ("approver", {"outbox.approve_replay"})]
+    ("role", "permissions"),
+    [
+        ("viewer", set()),
+        ("auditor", set()),
+        ("approver", {"outbox.approve_replay", "notes.add_note", "notes.add_attachment"}),
+    ],
 )
 def test_viewers_and_auditors_change_nothing_and_approvers_decide(role: str, permissions: set[str]) -> None:
     held = permissions_by_role()[role]
