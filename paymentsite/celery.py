@@ -70,6 +70,12 @@ def _all_day_long() -> tuple[Scheduled, ...]:
             "Ends job runs whose process died, so that nobody waits for them.",
         ),
         Scheduled(
+            "Ask about unknown outcomes",
+            "invoices.tasks.resolve_outcomes",
+            timedelta(seconds=60),
+            "Learns what became of calls to the card gateway and the prepaid mainframe whose answer never came.",
+        ),
+        Scheduled(
             "Verify the quick invariants",
             "kernel.invariants.tasks.verify_quick",
             timedelta(minutes=10),
@@ -85,6 +91,18 @@ def _now_and_then() -> tuple[Scheduled, ...]:
             "payments.tasks.rotate_references",
             timedelta(hours=6),
             "Keeps the gate of exactly-once small: references older than REFERENCE_CACHE_TTL_DAYS go into the history.",
+        ),
+        Scheduled(
+            "Mark overdue invoices",
+            "invoices.tasks.mark_overdue",
+            timedelta(hours=1),
+            "Marks transfers that are past their overdue date, which locks their accounts.",
+        ),
+        Scheduled(
+            "Confirm refunds of prepaid accounts",
+            "invoices.tasks.confirm_drawdown_refunds",
+            timedelta(hours=6),
+            "Finishes refunds whose debit the help desk of the prepaid accounts has reversed.",
         ),
         Scheduled(
             "Make partitions ahead",

@@ -1,0 +1,152 @@
+"""What is repaired without anybody asking: calls and card payments without an answer, refunds that wait for a word."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from invoices.gateways import GatewayDown, PrepaidReversal, card_gateway, prepaid_gateway
+from invoices.models import CardAttempt, Invoice, OutsideCall, Refund
+from invoices.operations.calling import note_card_refund, sweep_call
+from invoices.operations.callrows import number_of
+from invoices.operations.cards import check_attempt
+from invoices.operations.refunding import finish_refund
+from invoices.operations.settling import SYSTEM, TAKES_MONEY, mark_overdue
+from invoices.states import AttemptStatus, CallKind, CallStatus, MethodCode, RefundStatus
+from kernel.errors import PaymentsiteError
+
+logger = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
+T = TypeVar("T")
+
+# A payer is given half an hour before the gateway is asked; then it is asked so often (domain.md 4.4).
+ATTEMPT_PATIENCE = timedelta(minutes=30)
+ATTEMPT_EVERY = timedelta(minutes=10)
+# What was declined or replaced may have been paid on a page that was left open.
+LATE_PAYMENT_WITHIN = timedelta(days=2)
+LATE_PAYMENT_EVERY = timedelta(hours=6)
+MOST_AT_ONCE = 500
+
+
+@dataclass(slots=True)
+class Swept:
+    """How many were looked at, how many of them have moved on, and what went wrong with which."""
+
+    looked_at: int = 0
+    moved_on: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        shown = self.failures[:20]
+        return {"looked_at": self.looked_at, "moved_on": self.moved_on, "failed": len(self.failures), "failures": shown}
+
+
+def sweep_calls(*, clock: Clock) -> Swept:
+    """Asks what became of calls to the outside whose answer never came."""
+    due = OutsideCall.objects.due(clock()).order_by("next_attempt_at").values_list("pk", flat=True)[:MOST_AT_ONCE]
+
+    def look(call_id: Any) -> bool:
+        return sweep_call(call_id, clock=clock).status in (CallStatus.SUCCEEDED, CallStatus.REFUSED)
+
+    return _each(due, look)
+
+
+def sweep_attempts(*, clock: Clock) -> Swept:
+    """Asks the card gateway about payments whose payer never came back, and about late ones on pages left open."""
+    at = clock()
+    waiting = CardAttempt.objects.open().filter(started_at__lt=at - ATTEMPT_PATIENCE)
+    waiting = waiting.exclude(checked_at__gt=at - ATTEMPT_EVERY)
+    late = CardAttempt.objects.filter(
+        status__in=[AttemptStatus.CANCELLED, AttemptStatus.FAILED],
+        started_at__gt=at - LATE_PAYMENT_WITHIN,
+        invoice__status__in=sorted(TAKES_MONEY),
+    ).exclude(checked_at__gt=at - LATE_PAYMENT_EVERY)
+    ids = [
+        *waiting.order_by("started_at").values_list("pk", flat=True)[:MOST_AT_ONCE],
+        *late.order_by("started_at").values_list("pk", flat=True)[:MOST_AT_ONCE],
+    ]
+
+    def look(attempt_id: Any) -> bool:
+        return check_attempt(attempt_id, clock=clock).attempt.status == AttemptStatus.COMPLETED
+
+    return _each(ids, look)
+
+
+def sweep_card_refunds(*, clock: Clock) -> Swept:
+    """Asks the card gateway about refunds that it accepted: paid back, rejected, or still on their way."""
+    accepted = OutsideCall.objects.filter(
+        kind=CallKind.CARD_REFUND, status=CallStatus.SUCCEEDED, refund__status=RefundStatus.PROCESSING
+    )
+
+    def look(call: OutsideCall) -> bool:
+        state = card_gateway().find_refund(call.request["reference"], str(call.pk))
+        if state is None or call.refund_id is None:
+            return False
+        return note_card_refund(call.refund_id, state, actor=SYSTEM, at=clock()).status != RefundStatus.PROCESSING
+
+    return _each(accepted.order_by("created_at")[:MOST_AT_ONCE], look)
+
+
+def sweep_drawdown_refunds(*, clock: Clock) -> Swept:
+    """Looks into the mainframe's records for debits that the help desk has reversed, and finishes their refunds.
+
+    A reversal of another amount than the debit's is left for staff and named among the failures (domain.md 4).
+    """
+    waiting = Refund.objects.processing().filter(invoice__payment_method=MethodCode.DRAWDOWN)
+    refunds = list(waiting.select_related("invoice").prefetch_related("invoice__references").order_by("pk"))
+    if not refunds:
+        return Swept()
+    numbers = {refund.pk: number_of(refund.invoice) for refund in refunds}
+    try:
+        reversals = {found.key: found for found in prepaid_gateway().find_reversals(list(numbers.values()))}
+    except GatewayDown as down:
+        return Swept(looked_at=len(refunds), failures=[down.detail])
+
+    def look(refund: Refund) -> bool:
+        found = reversals.get(numbers[refund.pk])
+        if found is None:
+            return False
+        _require_same_amount(refund.invoice, found)
+        at = clock()
+        finish_refund(refund.pk, evidence=f"Reversal of {found.key}", final_at=at, actor=SYSTEM, at=at)
+        return True
+
+    return _each(refunds, look)
+
+
+def sweep_overdue(*, clock: Clock) -> Swept:
+    """Marks transfers that are past their overdue date, which locks their accounts."""
+    past_due = Invoice.objects.past_due(clock()).order_by("pk").values_list("pk", flat=True)
+
+    def look(invoice_id: int) -> bool:
+        return mark_overdue(invoice_id, at=clock()).overdue_at is not None
+
+    return _each(past_due, look)
+
+
+class ReversalDiffers(ValueError):
+    """The mainframe reversed another amount than it debited."""
+
+
+def _require_same_amount(invoice: Invoice, found: PrepaidReversal) -> None:
+    debited = sum(line.total for line in invoice.lines.all())
+    if abs(found.amount) != debited:
+        raise ReversalDiffers(f"{found.key}: {debited} was debited, and {abs(found.amount)} reversed.")
+
+
+def _each(items: Iterable[T], look: Callable[[T], bool]) -> Swept:
+    """Looks at each; what goes wrong with one does not hold back the others."""
+    swept = Swept()
+    for item in items:
+        swept.looked_at += 1
+        try:
+            swept.moved_on += look(item)
+        except (PaymentsiteError, ReversalDiffers) as error:
+            detail = error.detail if isinstance(error, PaymentsiteError) else str(error)
+            swept.failures.append(f"{item}: {detail}")
+            logger.warning("A sweep could not finish one", extra={"action": "sweep", "cause": type(error).__name__})
+    return swept
