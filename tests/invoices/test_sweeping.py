@@ -1,0 +1,187 @@
+"""What nobody asks for any more is asked by the sweeps, of the real client and a gateway in a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from invoices.gateways import GatewayDown, OutcomeUnknown
+from invoices.models import CardAttempt, Invoice, OutsideCall, Receipt, Refund
+from invoices.operations.calling import make_call
+from invoices.operations.cards import open_payment
+from invoices.operations.refundapprovals import request_refund
+from invoices.operations.stopping import cancel
+from invoices.sweeping import (
+    sweep_attempts,
+    sweep_calls,
+    sweep_card_refunds,
+    sweep_drawdown_refunds,
+    sweep_overdue,
+)
+from tests.invoices.billed import AT, CLIENT, STAFF, an_invoice
+from tests.simulators.fixtures import simulators, simulators_process
+from tests.simulators.running import RunningSimulators
+
+__all__ = ["simulators", "simulators_process"]
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+RETURN = "http://localhost:3004/pay/return"
+
+
+def at(**later: float) -> Callable[[], datetime]:
+    """A clock that stands still, so much later than AT."""
+    return lambda: AT + timedelta(**later)
+
+
+def a_call(invoice: Invoice) -> OutsideCall:
+    return OutsideCall.objects.get(invoice=invoice)
+
+
+def stored(invoice: Invoice) -> Invoice:
+    return Invoice.objects.get(pk=invoice.pk)
+
+
+def a_paid_card_invoice(simulators: RunningSimulators) -> Invoice:
+    invoice = an_invoice("DIRECT_PAY")
+    attempt = open_payment(invoice.pk, client_url="https://shop.test/", return_base=RETURN, actor=CLIENT, at=AT)
+    simulators.decide(attempt.pay_url)
+    sweep_attempts(clock=at(minutes=31))
+    return stored(invoice)
+
+
+def test_a_debit_whose_answer_never_came_is_found_and_the_invoice_is_paid_once(simulators: RunningSimulators) -> None:
+    invoice = an_invoice("DRAWDOWN")
+    simulators.fault("prepaid", "accept_then_time_out")
+    with pytest.raises(OutcomeUnknown):
+        make_call(a_call(invoice).pk, clock=at())
+    assert (stored(invoice).status, a_call(invoice).status) == ("CREATED", "UNKNOWN")
+
+    swept = sweep_calls(clock=at(minutes=2))
+
+    assert (swept.looked_at, swept.moved_on, swept.failures) == (1, 1, [])
+    assert (stored(invoice).status, a_call(invoice).status) == ("PAID", "SUCCEEDED")
+    assert [debit["key"] for debit in simulators.debits()] == [f"REGT{invoice.pk:08d}"]
+    assert Receipt.objects.filter(invoice=invoice).count() == 1
+
+
+def test_a_debit_that_never_happened_is_given_up_and_never_made_by_the_sweep(simulators: RunningSimulators) -> None:
+    invoice = an_invoice("DRAWDOWN")
+    simulators.fault("prepaid", "down", times=None)
+    with pytest.raises(GatewayDown):
+        make_call(a_call(invoice).pk, clock=at())
+    simulators.clear()
+
+    before = sweep_calls(clock=at(minutes=1))
+    after = sweep_calls(clock=at(minutes=16))
+
+    assert (before.moved_on, after.moved_on) == (0, 1)
+    assert (stored(invoice).status, a_call(invoice).status) == ("CANCELLED", "REFUSED")
+    assert simulators.debits() == []
+
+
+def test_a_payer_who_never_came_back_is_found_to_have_paid(simulators: RunningSimulators) -> None:
+    invoice = an_invoice("DIRECT_PAY")
+    attempt = open_payment(invoice.pk, client_url="https://shop.test/", return_base=RETURN, actor=CLIENT, at=AT)
+    simulators.decide(attempt.pay_url)
+
+    early = sweep_attempts(clock=at(minutes=29))
+    swept = sweep_attempts(clock=at(minutes=31))
+
+    assert (early.looked_at, swept.looked_at, swept.moved_on) == (0, 1, 1)
+    assert (stored(invoice).status, stored(invoice).paid_amount) == ("PAID", Decimal("33.08"))
+    assert CardAttempt.objects.get().status == "COMPLETED"
+
+
+def test_an_abandoned_invoice_is_deleted_when_its_page_is_given_up(simulators: RunningSimulators) -> None:
+    invoice = an_invoice("DIRECT_PAY")
+    open_payment(invoice.pk, client_url="https://shop.test/", return_base=RETURN, actor=CLIENT, at=AT)
+    assert cancel(invoice.pk, actor=CLIENT, reason="Changed my mind", at=AT).status == "DELETE_ACCEPTED"
+
+    sweep_attempts(clock=at(hours=1))
+    assert stored(invoice).status == "DELETE_ACCEPTED"
+    sweep_attempts(clock=at(days=2, minutes=1))
+
+    assert (stored(invoice).status, CardAttempt.objects.get().status) == ("DELETED", "CANCELLED")
+
+
+def test_a_payment_on_a_page_that_was_left_open_counts_although_another_was_opened(
+    simulators: RunningSimulators,
+) -> None:
+    invoice = an_invoice("DIRECT_PAY")
+    first = open_payment(invoice.pk, client_url="https://shop.test/", return_base=RETURN, actor=CLIENT, at=AT)
+    open_payment(invoice.pk, client_url="https://shop.test/", return_base=RETURN, actor=CLIENT, at=AT)
+    simulators.decide(first.pay_url)
+
+    sweep_attempts(clock=at(hours=1))
+
+    assert stored(invoice).status == "PAID"
+    assert Receipt.objects.filter(invoice=invoice).count() == 1
+
+
+def test_a_card_refund_is_finished_when_the_gateway_has_paid_it(simulators: RunningSimulators) -> None:
+    invoice = a_paid_card_invoice(simulators)
+    refund = request_refund(invoice.pk, None, reason="Not wanted", actor=CLIENT, scopes=["refunds:request"], at=AT)
+    assert stored(invoice).status == "REFUND_REQUESTED"
+
+    sweep_calls(clock=at(hours=1))
+    call = a_call(invoice)
+    waiting = sweep_card_refunds(clock=at(hours=1))
+    simulators.book(call.request["reference"], str(call.pk), "PAID")
+    swept = sweep_card_refunds(clock=at(hours=2))
+
+    assert (waiting.moved_on, swept.moved_on) == (0, 1)
+    assert (Refund.objects.get(pk=refund.pk).status, stored(invoice).status) == ("PROCESSED", "REFUNDED")
+    assert stored(invoice).refund_date == AT + timedelta(hours=2)
+
+
+def test_a_rejected_card_refund_leaves_the_invoice_paid_and_refundable(simulators: RunningSimulators) -> None:
+    invoice = a_paid_card_invoice(simulators)
+    request_refund(invoice.pk, None, reason="Not wanted", actor=CLIENT, scopes=["refunds:request"], at=AT)
+    sweep_calls(clock=at(hours=1))
+    call = a_call(invoice)
+    simulators.book(call.request["reference"], str(call.pk), "RJCT", error="Closed GL code")
+
+    sweep_card_refunds(clock=at(hours=2))
+
+    assert (stored(invoice).status, stored(invoice).pending_amount) == ("PAID", Decimal("0.00"))
+    assert Refund.objects.get().gl_error == "Closed GL code"
+    assert all(line.undone_base_fees == 0 for line in invoice.lines.all())
+
+
+def test_a_reversed_debit_finishes_the_refund_of_a_drawdown(simulators: RunningSimulators) -> None:
+    invoice = an_invoice("DRAWDOWN")
+    make_call(a_call(invoice).pk, clock=at())
+    request_refund(invoice.pk, None, reason="Twice", actor=CLIENT, scopes=["refunds:request"], at=AT)
+
+    before = sweep_drawdown_refunds(clock=at(days=1))
+    simulators.reverse(f"REGT{invoice.pk:08d}")
+    after = sweep_drawdown_refunds(clock=at(days=2))
+
+    assert (before.looked_at, before.moved_on, after.moved_on, after.failures) == (1, 0, 1, [])
+    assert stored(invoice).status == "REFUNDED"
+
+
+def test_a_gateway_that_is_away_is_named_and_nothing_changes(simulators: RunningSimulators) -> None:
+    invoice = an_invoice("DIRECT_PAY")
+    open_payment(invoice.pk, client_url="https://shop.test/", return_base=RETURN, actor=CLIENT, at=AT)
+    simulators.fault("card", "down", times=None)
+
+    swept = sweep_attempts(clock=at(hours=1))
+
+    assert (swept.looked_at, swept.moved_on, len(swept.failures)) == (1, 0, 1)
+    assert stored(invoice).status == "CREATED"
+
+
+def test_only_transfers_past_their_date_are_marked_and_lock_their_account() -> None:
+    due, young, debit = an_invoice("EFT"), an_invoice("EFT", at=AT + timedelta(days=90)), an_invoice("PAD")
+
+    swept = sweep_overdue(clock=at(days=60))
+
+    assert (swept.looked_at, swept.moved_on) == (1, 1)
+    assert [stored(invoice).status for invoice in (due, young, debit)] == ["OVERDUE", "APPROVED", "APPROVED"]
+    assert [lock.kind for lock in due.account.locks.all()] == ["OVERDUE_EFT"]
+    assert STAFF.name != due.account.locks.get().locked_by
