@@ -203,12 +203,12 @@ def test_any_return_that_the_gateway_can_send_is_read_as_it_was_meant(values: di
 def test_no_letter_of_a_return_can_be_changed(place: int, letter: str) -> None:
     query = returned()
     at = place % len(query)
-    other = query[:at] + letter + query[at + 1 :]
-    # Percent-encoding may be written in small letters too; the value is the same.
-    if other.lower() != query.lower() or "%" not in query[max(at - 2, 0) : at + 1]:
-        if other != query:
-            with pytest.raises((HashWrong, ReturnMalformed)):
-                read(other)
+    try:
+        found = read(query[:at] + letter + query[at + 1 :])
+    except (HashWrong, ReturnMalformed):
+        return
+    # Nothing but the same, or an encoding in the other case: %3A is %3a.
+    assert (query[at].lower(), found) == (letter.lower(), read(query))
 
 
 @given(st.text(max_size=300))
@@ -247,7 +247,6 @@ def test_a_repeated_parameter_is_refused_even_with_the_same_value(name: str) -> 
         returned() + "&extra=1",
         returned() + "&%68ash=1",
         returned().replace("reference=", "Reference="),
-        returned().replace("amount=21.50", "amount=21.50;status=approved"),
         returned().replace("reason=", "reason=%FF"),
         returned().replace("reason=", "reason=%ED%A0%80"),
         returned().replace("reason=", "reason=%C0%AF"),
@@ -305,6 +304,11 @@ def test_the_hash_of_a_link_does_not_pass_for_that_of_a_return() -> None:
     assert digest != order
     with pytest.raises(HashWrong):
         read(f"{joined(pairs)}&hash={order}")
+
+
+def test_a_semicolon_parts_nothing() -> None:
+    with pytest.raises(HashWrong):
+        read(returned(status="declined", authorization="").replace("amount=21.50", "amount=21.50;status=approved"))
 
 
 def test_another_secret_is_another_gateway() -> None:
