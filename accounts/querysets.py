@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Prefetch, Q
 
 from accounts.states import IdentityStatus, Method
 
@@ -49,10 +49,22 @@ class PaymentAccountQuerySet(models.QuerySet["PaymentAccount"]):
         """Not closed."""
         return self.filter(closed_at__isnull=True)
 
-    def locked_now(self) -> Self:
-        """With a lock that nobody has lifted."""
-        live = self.model._meta.get_field("locks").related_model._default_manager.filter(lifted_at__isnull=True)
-        return self.filter(Exists(live.filter(account_id=OuterRef("pk"))))
+    def locked_now(self, kind: str | None = None) -> Self:
+        """With a lock that nobody has lifted; of one kind, when it is given."""
+        return self.filter(self._live_lock(kind))
+
+    def not_locked(self) -> Self:
+        """Without any such lock."""
+        return self.filter(~self._live_lock(None))
+
+    def with_state(self) -> Self:
+        """Each with its live locks (`live_locks`) and live identities (`live_identities`), bank accounts not read."""
+        locks = self._related("locks").filter(lifted_at__isnull=True).order_by("locked_at")
+        identities = self._related("ledger_identities").exclude(status=IdentityStatus.INACTIVE)
+        return self.prefetch_related(
+            Prefetch("locks", queryset=locks, to_attr="live_locks"),
+            Prefetch("ledger_identities", queryset=identities.defer("bank_account_number"), to_attr="live_identities"),
+        )
 
     def pad_activation_due(self, at: datetime) -> Self:
         """Open, with a waiting time before the first debit that has passed, and an identity that still waits."""
@@ -61,6 +73,14 @@ class PaymentAccountQuerySet(models.QuerySet["PaymentAccount"]):
             ledger_identities__status=IdentityStatus.PENDING_PAD_ACTIVATION,
             ledger_identities__payment_method=Method.PAD,
         )
+
+    def _live_lock(self, kind: str | None) -> Exists:
+        live = self._related("locks").filter(lifted_at__isnull=True, account_id=OuterRef("pk"))
+        return Exists(live if kind is None else live.filter(kind=kind))
+
+    def _related(self, name: str) -> models.QuerySet[Any]:
+        related: Any = self.model._meta.get_field(name).related_model
+        return related._default_manager.all()
 
 
 class LedgerIdentityQuerySet(models.QuerySet["LedgerIdentity"]):

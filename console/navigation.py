@@ -109,6 +109,13 @@ GROUPS: tuple[tuple[str, tuple[Page, ...]], ...] = (
         ),
     ),
     (
+        "Accounts",
+        (
+            Page("Accounts", "account_balance_wallet", "accounts_paymentaccount", "accounts.view_paymentaccount"),
+            Page("Partners", "handshake", "accounts_partner", "accounts.view_partner"),
+        ),
+    ),
+    (
         "Access",
         (
             Page("Users", "person", "auth_user", "auth.view_user"),

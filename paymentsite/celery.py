@@ -105,6 +105,12 @@ def _now_and_then() -> tuple[Scheduled, ...]:
             "Finishes refunds whose debit the help desk of the prepaid accounts has reversed.",
         ),
         Scheduled(
+            "Activate debits",
+            "accounts.tasks.activate_pads",
+            timedelta(minutes=30),
+            "Lets accounts be debited once the waiting time after they accepted the terms has passed.",
+        ),
+        Scheduled(
             "Make partitions ahead",
             "payments.tasks.ensure_partitions",
             timedelta(hours=1),

@@ -57,6 +57,20 @@ MATRIX = """
     audit.view_auditentry                       .        x         x            x           x
     audit.view_auditretirement                  .        x         x            x           x
     audit.view_auditseal                        .        .         .            x           x
+    accounts.view_paymentaccount                x        x         x            x           x
+    accounts.add_paymentaccount                 .        x         .            x           .
+    accounts.change_paymentaccount              .        x         .            x           .
+    accounts.close_account                      .        .         .            x           .
+    accounts.lock_account                       .        x         .            .           .
+    accounts.lift_lock                          .        x         .            .           .
+    accounts.set_bank_details                   .        x         .            .           .
+    accounts.accept_pad_terms                   .        x         .            .           .
+    accounts.freeze_identity                    .        x         .            .           .
+    accounts.reveal_bank_account                .        x         .            x           .
+    accounts.set_account_fee                    .        .         .            x           .
+    accounts.view_partner                       x        x         x            x           x
+    accounts.add_partner                        .        .         .            x           .
+    accounts.change_partner                     .        .         .            x           .
     accounts.view_apiclient                     .        x         x            x           x
     accounts.view_apikey                        .        .         .            x           x
     accounts.add_apiclient                      .        .         .            x           .

@@ -140,7 +140,6 @@ class Migration(migrations.Migration):
                 "permissions": [
                     ("close_account", "Can close an account"),
                     ("set_account_fee", "Can set what an account is charged differently"),
-                    ("export_locked_accounts", "Can export the list of locked accounts"),
                 ],
                 "default_permissions": ("view", "add", "change"),
                 "indexes": [

@@ -56,7 +56,6 @@ class PaymentAccount(models.Model):
         permissions = [
             ("close_account", "Can close an account"),
             ("set_account_fee", "Can set what an account is charged differently"),
-            ("export_locked_accounts", "Can export the list of locked accounts"),
         ]
         constraints = [
             models.CheckConstraint(

@@ -105,6 +105,24 @@ def set_bank_details(
 
 
 @unit_of_work
+def ensure_identity(account_id: int, *, method: str, actor: Actor, reason: str = "", at: datetime) -> LedgerIdentity:
+    """The live identity of the account for a method that needs no bank details, such as EFT; a pending one if new.
+
+    Raises NoSuchAccount or AccountClosed.
+    """
+    account = locked_open_account(account_id)
+    identity = live_identity(account, method)
+    if identity is not None:
+        return identity
+    identity = _first(account, method, at=at)
+    identity.save(force_insert=True)
+    record_entry(
+        actor=actor, action="account.identity-added", subject=account, after=_shown(identity), reason=reason, at=at
+    )
+    return identity
+
+
+@unit_of_work
 def accept_pad_terms(
     account_id: int, *, accepted_by: str, actor: Actor, reason: str = "", at: datetime
 ) -> PaymentAccount:

@@ -14,9 +14,7 @@ EVERY_METHOD = (*Method, "NO_FEE", "ROUTING_SLIP")
 LATER, EARLIER = AT + timedelta(seconds=1), AT - timedelta(seconds=1)
 
 
-def codes(
-    payer: PaymentAccount, method: str, *, locks: Any = (), identity: LedgerIdentity | None = None
-) -> list[str]:
+def codes(payer: PaymentAccount, method: str, *, locks: Any = (), identity: LedgerIdentity | None = None) -> list[str]:
     return [gate.code for gate in refusals(payer, method, locks=locks, identity=identity, at=AT)]
 
 

@@ -11,10 +11,10 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from accounts import operations
-from accounts.forms import ClientForm, KeyForm, RotationForm
+from accounts.admin.clientforms import ClientForm, KeyForm, ReachForm, RotationForm, reach_of
 from accounts.models import ApiClient, ApiKey
-from accounts.operations import IssuedKey
-from kernel.adminsite import Confirmation, ReadOnlyAdmin, badge, confirmed_action, moment_column
+from accounts.operations import IssuedKey, Reach
+from kernel.adminsite import Confirmation, ReadOnlyAdmin, RecordAdmin, badge, confirmed_action, moment_column
 
 KEY_STATES = {
     "live": ("Live", "good"),
@@ -25,24 +25,33 @@ KEY_STATES = {
 
 
 @admin.register(ApiClient)
-class ApiClientAdmin(ReadOnlyAdmin):
+class ApiClientAdmin(RecordAdmin):
     list_display = ["name", "slug", "state", "created"]
-    fields = ["name", "slug", "state", "created", "contact_note"]
-    readonly_fields = ["state", "created"]
+    fields = ["name", "slug", "state", "accounts_shown", "products_shown", "created", "contact_note"]
+    readonly_fields = ["state", "accounts_shown", "products_shown", "created"]
     list_filter = ["active"]
     search_fields = ["name", "slug"]
     intro = (
-        "Outside systems that may read through the API. Each proves itself with keys, which are issued on its page, "
-        "and can be switched off at once."
+        "Outside systems that may call the API. Each proves itself with keys, which are issued on its page, reaches "
+        "the accounts and products that are set there, and can be switched off at once."
     )
     empty_text = "No outside system may call the API yet. Add a client, then issue a key for it on its page."
     created = moment_column("created_at", "added")
     actions_list = ["add_client"]
-    actions_detail = ["issue_key", "switch_on", "switch_off"]
+    actions_detail = ["issue_key", "set_reach", "switch_on", "switch_off"]
+    story_empty = "Keys issued, and changes to this client, will appear here, with who and why."
 
     @display(description="state", ordering="active")
     def state(self, client: ApiClient) -> SafeString:
         return badge("Switched on", "good") if client.active else badge("Switched off", "plain")
+
+    @display(description="accounts")
+    def accounts_shown(self, client: ApiClient) -> str:
+        return _reached(Reach.of(client).accounts)
+
+    @display(description="products")
+    def products_shown(self, client: ApiClient) -> str:
+        return _reached(Reach.of(client).products)
 
     @confirmed_action(
         description="Add a client",
@@ -71,6 +80,26 @@ class ApiClientAdmin(ReadOnlyAdmin):
             at=confirmation.at,
         )
         return show_once(self, request, issued)
+
+    @confirmed_action(
+        description="Set what it may reach",
+        permission="accounts.change_apiclient",
+        form=ReachForm,
+        initial=reach_of,
+        effect=lambda client: (
+            f"Within five seconds {client} sees and charges these accounts and products, and no others: of the rest it "
+            "is told that there are none."
+        ),
+    )
+    def set_reach(self, request: HttpRequest, client: ApiClient, confirmation: Confirmation) -> str:
+        operations.set_reach(
+            client.pk,
+            confirmation.answers["reach"],
+            actor=confirmation.actor,
+            reason=confirmation.reason,
+            at=confirmation.at,
+        )
+        return f"{client} may reach what you set."
 
     @confirmed_action(
         description="Switch on",
@@ -163,6 +192,12 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     def revoke(self, request: HttpRequest, key: ApiKey, confirmation: Confirmation) -> str:
         operations.revoke_key(key.pk, actor=confirmation.actor, reason=confirmation.reason, at=confirmation.at)
         return f"{key} is revoked."
+
+
+def _reached(named: frozenset[str] | None) -> str:
+    if named is None:
+        return "all"
+    return ", ".join(sorted(named)) or "none"
 
 
 def show_once(model_admin: ReadOnlyAdmin, request: HttpRequest, issued: IssuedKey) -> HttpResponse:
