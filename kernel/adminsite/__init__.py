@@ -5,6 +5,7 @@ from __future__ import annotations
 from kernel.adminsite.actions import Confirmation, confirmed_action
 from kernel.adminsite.admins import AuditedAdmin, ConsoleAdmin, ConsoleChangeList, ReadOnlyAdmin
 from kernel.adminsite.columns import moment_column
+from kernel.adminsite.comparison import Comparison, Row
 from kernel.adminsite.facts import Facts, MoneyBox, MoneyLine, Panel, Related, register_panel
 from kernel.adminsite.links import list_address, list_link, record_address, record_link
 from kernel.adminsite.pagination import EstimatedCountPaginator
@@ -15,6 +16,7 @@ from kernel.display import badge, count, length, moment, money, pretty_json, pro
 
 __all__ = [
     "AuditedAdmin",
+    "Comparison",
     "Confirmation",
     "ConsoleAdmin",
     "ConsoleChangeList",
@@ -26,6 +28,7 @@ __all__ = [
     "ReadOnlyAdmin",
     "RecordAdmin",
     "Related",
+    "Row",
     "Step",
     "badge",
     "confirmed_action",

@@ -77,6 +77,8 @@ class Allowed:
     address: str
     effect: str
     icon: str = ""
+    # The key of the keyboard that opens it, as the action's attribute `data-key` says.
+    key: str = ""
 
 
 # Called with the request and the record; None when there is nothing for this person to see.

@@ -75,7 +75,8 @@ class RecordAdmin(ReadOnlyAdmin):
             except PaymentsiteError as refusal:
                 effect = f"Not now: {refusal.detail}"
             address = reverse(f"{self.admin_site.name}:{action.action_name}", args=[record.pk])
-            found.append(Allowed(str(action.description), address, effect, action.icon or ""))
+            key = action.method.attrs.get("data-key", "")
+            found.append(Allowed(str(action.description), address, effect, action.icon or "", key))
         return found
 
     def page_context(self, request: HttpRequest, record: Any) -> dict[str, Any]:

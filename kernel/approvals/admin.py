@@ -2,86 +2,70 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.urls import NoReverseMatch, reverse
+from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join, linebreaks
+from django.utils.html import format_html, linebreaks
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from kernel import exactjson
 from kernel.adminsite import (
     Confirmation,
-    ReadOnlyAdmin,
+    ConsoleChangeList,
+    Facts,
+    RecordAdmin,
     badge,
     confirmed_action,
     moment,
     moment_column,
+    name_thing,
     pretty_json,
-    timeline,
 )
 from kernel.approvals import operations
+from kernel.approvals.inbox import (
+    STATUS_SHOWN,
+    InboxChangeList,
+    WhoseFilter,
+    comparison_of,
+    effect_of_approving,
+    offered,
+    principal,
+    run_link,
+    turn_of,
+    waiting,
+)
 from kernel.approvals.models import ApprovalRequest
 from kernel.approvals.querysets import MINE_TO_DECIDE
-from kernel.approvals.registry import UnknownKind, approvable_with, find_kind, title_of
+from kernel.approvals.registry import approvable_with, title_of
 from kernel.approvals.states import ApprovalStatus
 from kernel.display import NOTHING
 
-STATUS_SHOWN = {
-    ApprovalStatus.PENDING: ("Waits for a second person", "attention"),
-    ApprovalStatus.APPROVED: ("Approved, being carried out", "waiting"),
-    ApprovalStatus.REFUSED: ("Refused", "bad"),
-    ApprovalStatus.WITHDRAWN: ("Withdrawn", "plain"),
-    ApprovalStatus.EXPIRED: ("Expired", "plain"),
-    ApprovalStatus.EXECUTED: ("Carried out", "good"),
-}
 MAY_VIEW = "approvals.view_approvalrequest"
+
+name_thing("approval", "Approval")
 
 
 @admin.register(ApprovalRequest)
-class ApprovalRequestAdmin(ReadOnlyAdmin):
-    list_display = ("asked_for", "summary_shown", "shown_status", "requested_by", "requested", "expires")
-    list_filter = ("status", "kind")
+class ApprovalRequestAdmin(RecordAdmin):
+    list_display = ("asked_for", "summary_shown", "shown_status", "asker", "requested", "age")
+    list_filter = (WhoseFilter, "status", "kind")
     search_fields = ("=ticket", "=requested_by", "=content_hash")
     search_help_text = "Whole ticket, name of who asked, or hash"
-    # A click on a heading would take what waits for this person from the top.
-    sortable_by = ()
     list_title = "Approvals"
+    list_before_template = "admin/paymentsite/approvals_intro.html"
     intro = (
-        "Acts that need two people: one asks, another decides. What waits for you stands at the top. Open it, compare "
+        "Acts that need two: one asks, another decides. What waits for you stands at the top. Open it, compare "
         "the figures with the ticket, then approve or refuse. Nobody decides about what they asked for themselves."
     )
     empty_text = "Nothing was asked for yet. A line appears here when somebody asks for an act that needs two people."
-    change_form_before_template = "admin/paymentsite/approval_turn.html"
+    story_empty = "Asking and deciding appear here, with who and why."
     actions_detail = ("approve", "refuse", "carry_out", "withdraw")
-    fieldsets = (
-        (None, {"fields": ("asked_for", "shown_status", "summary_text")}),
-        ("Asked", {"fields": ("requested_by", "reason", "ticket", "requested", "expires")}),
-        ("Decision", {"fields": ("decider", "decided", "decision_reason", "run", "outcome")}),
-        ("Exactly what is approved", {"fields": ("content_shown", "content_hash")}),
-        ("What happened", {"fields": ("story",)}),
-    )
-    readonly_fields = (
-        "asked_for",
-        "shown_status",
-        "summary_text",
-        "requested",
-        "expires",
-        "decider",
-        "decided",
-        "run",
-        "outcome",
-        "content_shown",
-        "story",
-    )
     requested = moment_column("requested_at", "asked")
-    expires = moment_column("expires_at", "decide until")
-    decided = moment_column("decided_at", "decided")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApprovalRequest]:
         kinds = approvable_with(request.user.has_perm)
@@ -91,18 +75,50 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         return ("turn", "-requested_at")
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        asked = self.get_object(request, object_id)
-        turn = "" if asked is None else _turn(request, asked)
-        return super().change_view(request, object_id, form_url, {"approval_turn": turn, **(extra_context or {})})
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ConsoleChangeList]:
+        return InboxChangeList
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         asked = self.get_object(request, str(object_id))
-        offered = set() if asked is None else _offered(request, asked)
+        names = set() if asked is None else offered(request, asked)
         actions = super().get_actions_detail(request, object_id)
-        return [action for action in actions if action.method.original_function_name in offered]
+        return [action for action in actions if action.method.original_function_name in names]
+
+    def page_context(self, request: HttpRequest, record: ApprovalRequest) -> dict[str, Any]:
+        turn = turn_of(request, record, at=timezone.now())
+        context = {**super().page_context(request, record), "comparison": comparison_of(record)}
+        return {**context, "guidance": {"sentence": turn}} if turn else context
+
+    def facts(self, record: ApprovalRequest) -> Sequence[Facts]:
+        asked = (
+            ("Asked by", self.asker(record)),
+            ("Asked", moment(record.requested_at)),
+            ("Reason", record.reason),
+            ("Ticket", record.ticket),
+            ("Decide until", moment(record.expires_at)),
+            ("Waiting", self.age(record)),
+        )
+        groups = [
+            Facts(self.asked_for(record), (("Status", self.shown_status(record)), ("In words", self._words(record)))),
+            Facts("Who asked and why", asked),
+        ]
+        if record.decided_at is not None:
+            groups.append(Facts("Decision", self._decision(record)))
+        return groups
+
+    def _decision(self, asked: ApprovalRequest) -> tuple[tuple[str, Any], ...]:
+        decided = (
+            ("Decided by", principal(asked.decided_by_kind, asked.decided_by)),
+            ("Decided", moment(asked.decided_at)),
+            ("Reason", asked.decision_reason),
+        )
+        if asked.status == ApprovalStatus.REFUSED:
+            return decided
+        outcome = NOTHING if asked.result is None else pretty_json(asked.result)
+        return (*decided, ("Carried out by", run_link(asked)), ("Outcome", outcome))
+
+    def _words(self, asked: ApprovalRequest) -> SafeString:
+        return SafeString(linebreaks(asked.summary, autoescape=True))
 
     @display(description="what")
     def asked_for(self, asked: ApprovalRequest) -> str:
@@ -116,60 +132,37 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
 
     @display(description="figures")
     def summary_shown(self, asked: ApprovalRequest) -> SafeString:
-        return format_html('<div class="ps-stacked">{}</div>', asked.summary.partition("\n")[0])
+        return format_html('<div class="ps-stacked ps-wrap">{}</div>', asked.summary.partition("\n")[0])
 
-    @display(description="in words and figures")
-    def summary_text(self, asked: ApprovalRequest) -> SafeString:
-        return SafeString(linebreaks(asked.summary, autoescape=True))
+    @display(description="asked by")
+    def asker(self, asked: ApprovalRequest) -> SafeString | str:
+        return principal(asked.requested_by_kind, asked.requested_by)
 
-    @display(description="decided by")
-    def decider(self, asked: ApprovalRequest) -> str:
-        return asked.decided_by or NOTHING
-
-    @display(description="carried out by")
-    def run(self, asked: ApprovalRequest) -> SafeString | str:
-        if asked.run_id is None:
-            return NOTHING
-        try:
-            address = reverse("admin:jobs_jobrun_change", args=[asked.run_id])
-        except NoReverseMatch:
-            return str(asked.run_id)
-        return format_html('<a class="ps-link" href="{}">Job run {}</a>', address, str(asked.run_id)[:8])
-
-    @display(description="outcome")
-    def outcome(self, asked: ApprovalRequest) -> SafeString | str:
-        return pretty_json(asked.result)
-
-    @display(description="content")
-    def content_shown(self, asked: ApprovalRequest) -> SafeString | str:
-        content = exactjson.loads(asked.content)
-        rows = [(name.replace("_", " "), exactjson.dumps(content[name]).strip('"') or NOTHING) for name in content]
-        return format_html_join("", "<div>{}: <b>{}</b></div>", rows)
-
-    @display(description="timeline")
-    def story(self, asked: ApprovalRequest) -> SafeString | str:
-        lines = [
-            (moment(entry.recorded_at), entry.action.partition(".")[2].replace("-", " "), entry.actor, entry.reason)
-            for entry in timeline(asked)
-        ]
-        return format_html_join("", "<div>{} · {} by {}: {}</div>", lines) or NOTHING
+    @display(description="waiting")
+    def age(self, asked: ApprovalRequest) -> str:
+        return waiting(asked, at=timezone.now())
 
     @confirmed_action(
         description="Approve",
         permission=MAY_VIEW,
-        effect=lambda asked: f"{asked.summary} A worker carries it out at once, if nothing has changed until then.",
+        effect=effect_of_approving,
         icon="check",
+        attrs={"data-key": "a"},
         variant=ActionVariant.PRIMARY,
     )
     def approve(self, request: HttpRequest, asked: ApprovalRequest, confirmation: Confirmation) -> str:
-        operations.approve(asked.pk, actor=confirmation.actor, reason=confirmation.reason, at=confirmation.at)
-        return f"Request {asked.pk} is approved and being carried out."
+        approved = operations.approve(
+            asked.pk, actor=confirmation.actor, reason=confirmation.reason, at=confirmation.at
+        )
+        what = "carried out" if approved.status == ApprovalStatus.EXECUTED else "being carried out"
+        return f"Request {asked.pk} is approved and {what}."
 
     @confirmed_action(
         description="Refuse",
         permission=MAY_VIEW,
         effect="The request ends here and nothing is done. Whoever asked reads your reason.",
         icon="close",
+        attrs={"data-key": "d"},
     )
     def refuse(self, request: HttpRequest, asked: ApprovalRequest, confirmation: Confirmation) -> str:
         operations.refuse(asked.pk, actor=confirmation.actor, reason=confirmation.reason, at=confirmation.at)
@@ -195,37 +188,3 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
     def carry_out(self, request: HttpRequest, asked: ApprovalRequest, confirmation: Confirmation) -> str:
         operations.ask_to_execute(asked.pk, actor=confirmation.actor, at=confirmation.at)
         return f"Request {asked.pk} is being carried out."
-
-
-def _offered(request: HttpRequest, asked: ApprovalRequest) -> set[str]:
-    """Names of the actions that this person can take now; the operations refuse the others as well."""
-    is_own = asked.requested_by_id == request.user.pk
-    own = {"withdraw"} if is_own else set()
-    try:
-        kind = find_kind(asked.kind)
-    except UnknownKind:
-        return set()
-    may_approve = request.user.has_perm(kind.may_approve)
-    if asked.status == ApprovalStatus.PENDING:
-        return own | ({"approve", "refuse"} if may_approve and not is_own else set())
-    if asked.status == ApprovalStatus.APPROVED:
-        return own | ({"carry_out"} if may_approve or request.user.has_perm(kind.may_request) else set())
-    return set()
-
-
-def _turn(request: HttpRequest, asked: ApprovalRequest) -> str:
-    """Whose turn it is, for the person who looks, and why it is not theirs."""
-    if asked.status == ApprovalStatus.APPROVED:
-        return (
-            "It is approved and a worker carries it out. If its job run has failed, the run's page says why: have it "
-            "carried out again, or let whoever asked withdraw it."
-        )
-    if asked.status != ApprovalStatus.PENDING:
-        return ""
-    if asked.expires_at <= timezone.now():
-        return "Its time is over: it cannot be approved any more. Ask again if it is still wanted."
-    if asked.requested_by_id == request.user.pk:
-        return "You asked for this yourself, so you cannot approve it: another person must. You can withdraw it."
-    if asked.kind in approvable_with(request.user.has_perm):
-        return "This waits for you. Compare the figures with the reason and the ticket, then approve or refuse."
-    return "This waits for somebody with the right to approve it. You can read it, but not decide."

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
 
+from kernel.adminsite import Comparison, Row
 from payments.admin.display import NOTHING, badge, moment, money, record_link
 from payments.forms import LABELS, amount_text, metadata_text
 from payments.models import Payment, ReferenceConflict, StagingRejection
@@ -17,30 +16,6 @@ from payments.notices import parse_moment
 from payments.rules import RULE_BY_CODE
 
 TEXT_FIELDS = ("reference_number", "loan_account_number", "cif")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table."""
-
-    label: str
-    cells: Sequence[Any]
-    is_wrong: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """The table; `headers` includes the one of the first column."""
-
-    title: str
-    headers: Sequence[str]
-    rows: Sequence[Row]
-    note: SafeString | str = ""
-
-    @property
-    def named_rows(self) -> list[tuple[Row, list[tuple[str, Any]]]]:
-        """Each row with its cells under their headers, which a narrow screen shows beside them."""
-        return [(row, list(zip(self.headers[1:], row.cells, strict=True))) for row in self.rows]
 
 
 def rejection_comparison(rejection: StagingRejection) -> Comparison:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,11 +12,12 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from kernel.approvals.operations import refuse
+from kernel.approvals.operations import NoSuchRequest, refuse
+from kernel.approvals.registry import find_kind, register_kind
 from kernel.approvals.states import ApprovalStatus
 from kernel.audit.actors import Actor
 from kernel.jobs.models import JobRun
-from tests.kernel.approvals.conftest import AT, MAY_APPROVE, MAY_REQUEST, Ledger, ask, row
+from tests.kernel.approvals.conftest import AT, MAY_APPROVE, MAY_REQUEST, Ledger, ask, ask_by_api, row
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("told")]
 VIEW = "approvals.view_approvalrequest"
@@ -123,8 +126,9 @@ def test_whoever_asked_withdraws_and_the_story_is_told(asker: User, ledger: Ledg
     client.post(page("withdraw", pk), {"confirmed": "yes", "reason": "Found them"})
     assert row(pk).status == "withdrawn"
     text = text_of(client, page("change", pk))
-    assert "withdrawn by asker: Found them" in text
-    assert "requested by asker: Reader lost them" in text
+    said = " ".join(re.sub(r"<[^>]+>", " ", text).split())
+    assert re.search(r"Approval withdrawn \S+ \S+ \S+ by asker Reason: Found them", said)
+    assert re.search(r"Approval requested \S+ \S+ \S+ by asker Reason: Reader lost them", said)
     assert buttons(text, pk) == set()
 
 
@@ -142,3 +146,103 @@ def test_every_status_has_its_words(asker: User, approver: User, ledger: Ledger,
 
 def test_the_empty_inbox_says_what_will_be_in_it(approver: User, ledger: Ledger) -> None:
     assert "A line appears here when somebody asks" in text_of(as_(approver), page("changelist"))
+
+
+def test_the_page_shows_field_by_field_what_changed_since_it_was_asked(
+    asker: User, approver: User, ledger: Ledger
+) -> None:
+    pk, client = ask(asker), as_(approver)
+    unchanged = client.get(page("change", pk)).context["comparison"]
+    assert unchanged.title == "What changed since it was asked: nothing"
+    assert [(line.label, tuple(line.cells), line.is_wrong) for line in unchanged.rows] == [
+        ("Account", ("A-1", "the same"), False),
+        ("Events", ("120", "the same"), False),
+    ]
+    assert "Nothing has changed since it was asked." in text_of(client, page("approve", pk))
+    ledger.state |= {"events": 121, "owner": "B"}
+    changed = client.get(page("change", pk)).context["comparison"]
+    assert changed.title == "What changed since it was asked: 2 of 3 fields"
+    assert [(line.label, tuple(line.cells), line.is_wrong) for line in changed.rows] == [
+        ("Account", ("A-1", "the same"), False),
+        ("Events", ("120", "121 (changed)"), True),
+        ("Owner", ("absent", "B (changed)"), True),
+    ]
+    asked = text_of(client, page("approve", pk))
+    assert "This will be refused, because it has changed since it was asked: events: 120 was asked for" in asked
+
+
+def test_what_cannot_be_compared_any_more_is_said(
+    asker: User, approver: User, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pk = ask(asker)
+    monkeypatch.setattr(ledger, "state", None)
+
+    def gone(content: object) -> dict[str, object]:
+        raise NoSuchRequest("The account is gone.")
+
+    kind = find_kind("count-events")
+    register_kind(replace(kind, current=gone))
+    answer = as_(approver).get(page("change", pk))
+    assert answer.status_code == 200
+    assert answer.context["comparison"].title == "What changed since it was asked: not known"
+    assert "The account is gone." in answer.content.decode()
+
+
+def test_a_settled_request_shows_what_was_asked_for_and_looks_at_nothing(
+    asker: User, approver: User, ledger: Ledger
+) -> None:
+    pk = ask(asker)
+    refuse(pk, actor=Actor.staff(approver), reason="no", at=AT)
+    ledger.state["events"] = 121
+    comparison = as_(approver).get(page("change", pk)).context["comparison"]
+    assert comparison.title == "Exactly what was asked for"
+    assert [tuple(line.cells) for line in comparison.rows] == [("A-1",), ("120",)]
+
+
+def test_a_request_of_an_api_client_is_marked_and_decided_by_staff(approver: User, ledger: Ledger) -> None:
+    pk, client = ask_by_api("partner-a"), as_(approver)
+    mark = re.compile(r"partner-a <span class=\"ps-badge[^>]*>.{0,60}API client", re.DOTALL)
+    assert mark.search(text_of(client, page("changelist")))
+    text = text_of(client, page("change", pk))
+    assert mark.search(text)
+    assert buttons(text, pk) == {"approve", "refuse"}
+    client.post(page("refuse", pk), {"confirmed": "yes", "reason": "Not ours"})
+    assert (row(pk).status, row(pk).decided_by_kind) == ("refused", "staff")
+
+
+def test_the_tabs_narrow_the_list_to_whose_turn_it_is(
+    asker: User, approver: User, person: Callable[..., User], ledger: Ledger
+) -> None:
+    both = person("both", MAY_REQUEST, MAY_APPROVE, VIEW)
+    theirs, mine, settled, by_client = ask(asker), ask(both), ask(asker), ask_by_api()
+    refuse(settled, actor=Actor.staff(approver), reason="no", at=AT)
+    client = as_(both)
+    expected = {
+        "": {theirs, mine, settled, by_client},
+        "mine": {theirs, by_client},
+        "asked": {mine},
+        "open": {theirs, mine, by_client},
+        "settled": {settled},
+    }
+    for whose, pks in expected.items():
+        answer = client.get(page("changelist"), {"whose": whose} if whose else {})
+        assert {found.pk for found in answer.context["cl"].result_list} == pks
+        assert [is_chosen for _, _, is_chosen in answer.context["cl"].tabs].count(True) == 1
+
+
+def test_a_kind_that_is_carried_out_at_once_says_so_and_is(asker: User, approver: User, ledger: Ledger) -> None:
+    register_kind(replace(find_kind("count-events"), carries_out_at_once=True))
+    pk, client = ask(asker), as_(approver)
+    assert "It is carried out at once." in text_of(client, page("approve", pk))
+    answer = client.post(page("approve", pk), {"confirmed": "yes", "reason": "fine"}, follow=True)
+    assert f"Request {pk} is approved and carried out." in answer.content.decode()
+    assert (row(pk).status, len(ledger.done)) == ("executed", 1)
+    assert not JobRun.objects.exists()
+
+
+def test_each_allowed_action_says_its_effect_beside_the_facts(asker: User, approver: User, ledger: Ledger) -> None:
+    pk = ask(asker)
+    allowed = as_(approver).get(page("change", pk)).context["allowed"]
+    assert [(action.title, action.key) for action in allowed] == [("Approve", "a"), ("Refuse", "d")]
+    assert allowed[0].effect.startswith("120 events of A-1 are counted. Nothing has changed")
+    assert as_(asker).get(page("change", pk)).context["allowed"][0].title == "Withdraw"

@@ -303,7 +303,7 @@ def test_what_is_not_there_is_named(ledger: Ledger) -> None:
     with pytest.raises(NoSuchRequest):
         execute(7, at=AT)
     with pytest.raises(UnknownKind, match="count-events"):
-        find_kind("refund")
+        find_kind("of-no-app")
 
 
 def test_every_status_can_be_reached_and_final_ones_are_left_by_nothing() -> None:
