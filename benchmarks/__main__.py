@@ -9,7 +9,19 @@ import sys
 from benchmarks.sizes import SIZES
 from benchmarks.stand import Stand
 
-NAMES = ("staging", "webhook", "steadyrate", "coldstart", "memory", "growth", "bulkcreate", "relay", "retention")
+NAMES = (
+    "staging",
+    "webhook",
+    "steadyrate",
+    "coldstart",
+    "memory",
+    "growth",
+    "bulkcreate",
+    "relay",
+    "retention",
+    "invoicing",
+    "rendering",
+)
 
 
 def main() -> None:

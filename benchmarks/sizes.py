@@ -25,6 +25,10 @@ class Size:
     bulk_rows: int
     waiting_events: int
     month_rows: int
+    # invoicing: invoices that are there already, and made; rendering: invoices exported.
+    many_invoices: int
+    made_invoices: int
+    exported_invoices: int
 
     def with_repetitions(self, repetitions: int | None) -> Size:
         return replace(self, repetitions=repetitions) if repetitions else self
@@ -32,8 +36,40 @@ class Size:
 
 SIZES = {
     "full": Size(
-        200_000, 100_000, 20_000, 1_000, 5, 100_000, 1_000_000, 1_000, 60, 5_000_000, 100_000, 200_000, 424_000
+        200_000,
+        100_000,
+        20_000,
+        1_000,
+        5,
+        100_000,
+        1_000_000,
+        1_000,
+        60,
+        5_000_000,
+        100_000,
+        200_000,
+        424_000,
+        1_000_000,
+        2_000,
+        60_000,
     ),
-    "quick": Size(50_000, 20_000, 6_000, 500, 2, 20_000, 100_000, 1_000, 15, 500_000, 20_000, 50_000, 100_000),
-    "smoke": Size(2_000, 500, 400, 50, 1, 400, 5_000, 100, 2, 5_000, 2_000, 2_000, 1_000),
+    "quick": Size(
+        50_000,
+        20_000,
+        6_000,
+        500,
+        2,
+        20_000,
+        100_000,
+        1_000,
+        15,
+        500_000,
+        20_000,
+        50_000,
+        100_000,
+        100_000,
+        500,
+        20_000,
+    ),
+    "smoke": Size(2_000, 500, 400, 50, 1, 400, 5_000, 100, 2, 5_000, 2_000, 2_000, 1_000, 2_000, 20, 500),
 }

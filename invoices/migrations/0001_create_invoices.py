@@ -592,6 +592,14 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="invoice",
+            index=models.Index(fields=["product", "-created_at", "-id"], name="invoice_product_created"),
+        ),
+        migrations.AddIndex(
+            model_name="invoice",
+            index=models.Index(fields=["payment_method", "-created_at", "-id"], name="invoice_method_created"),
+        ),
+        migrations.AddIndex(
+            model_name="invoice",
             index=models.Index(fields=["-created_at", "-id"], name="invoice_created"),
         ),
         migrations.AddIndex(

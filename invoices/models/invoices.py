@@ -140,6 +140,8 @@ class Invoice(models.Model):
         indexes = [
             models.Index(fields=["account", "-created_at", "-id"], name="invoice_account_created"),
             models.Index(fields=["status", "-created_at", "-id"], name="invoice_status_created"),
+            models.Index(fields=["product", "-created_at", "-id"], name="invoice_product_created"),
+            models.Index(fields=["payment_method", "-created_at", "-id"], name="invoice_method_created"),
             models.Index(fields=["-created_at", "-id"], name="invoice_created"),
             models.Index(
                 fields=["business_identifier", "-created_at"],
