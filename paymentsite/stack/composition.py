@@ -81,7 +81,7 @@ def embedded_servers() -> list[Program]:
 def own_programs(*, as_copies: bool = False) -> list[Program]:
     """Web, worker with beat, and relay, none of which waits for another; metrics only when it has a port.
 
-    The simulators of the outside systems belong to them where nobody has named real ones.
+    The simulators of the outside systems belong to them where nobody has named real ones, and are never a copy.
 
     With `as_copies` each begins as a copy of this process, which has called forking.share(SHARED_MODULES).
     """
@@ -107,7 +107,6 @@ def own_programs(*, as_copies: bool = False) -> list[Program]:
                 folder=settings.BASE_DIR,
                 log_folder=settings.STATE.log_folder,
                 environment=child_environment(),
-                as_copy=as_copies,
             )
         )
     return programs

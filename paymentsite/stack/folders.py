@@ -33,6 +33,7 @@ class StateFolder:
         self.staff_password_file = self.secret_folder / "staff_password"
         self.demo_webhook_secret_file = self.secret_folder / "demo_webhook_secret"
         self.demo_api_key_file = self.secret_folder / "demo_api_key"
+        self.demo_approver_key_file = self.secret_folder / "demo_approver_key"
         # There while the demo data is still to be loaded.
         self.demo_wanted_file = path / "demo.wanted"
 

@@ -33,6 +33,8 @@ def env(**variables: str) -> Environment:
         ("etl.staged_2", lambda e: e.table_name("V", "t"), ("etl", "staged_2")),
         ("k" * 43 + "=, " + "_" * 43 + "=", lambda e: e.encryption_keys("V"), ["k" * 43 + "=", "_" * 43 + "="]),
         ("a:1, [::1]:2", lambda e: e.addresses("V"), "a:1,[::1]:2"),
+        ("https://cards.example/v1/", lambda e: e.web_address("V", https_only=True), "https://cards.example/v1"),
+        ("http://[::1]:8080", lambda e: e.web_address("V", https_only=False), "http://[::1]:8080"),
     ],
 )
 def test_a_good_value_is_read(value: str, read: Read, expected: object) -> None:
@@ -50,6 +52,7 @@ def test_an_empty_value_counts_as_unset(value: str) -> None:
     assert empty.addresses("V") is None
     assert empty.encryption_keys("V") is None
     assert empty.database_url("V") is None
+    assert empty.web_address("V", https_only=True) is None
     assert empty.time_zone("V", "America/Vancouver").key == "America/Vancouver"
     assert empty.folder("V", Path("/d")) == Path("/d")
 
@@ -75,6 +78,12 @@ def test_an_empty_value_counts_as_unset(value: str) -> None:
         ("k" * 43 + "=,", lambda e: e.encryption_keys("V"), "URL-safe base64"),
         ("broker", lambda e: e.addresses("V"), "host:port"),
         ("a:1,,b:2", lambda e: e.addresses("V"), "host:port"),
+        ("http://cards.example", lambda e: e.web_address("V", https_only=True), "https://host"),
+        ("cards.example", lambda e: e.web_address("V", https_only=False), "http://host"),
+        ("https://user:word@cards.example", lambda e: e.web_address("V", https_only=True), "no user"),
+        ("https://cards.example/?a=1", lambda e: e.web_address("V", https_only=True), "no user, query"),
+        ("https://cards.example:port", lambda e: e.web_address("V", https_only=True), "https://host"),
+        ("https://:443", lambda e: e.web_address("V", https_only=True), "https://host"),
     ],
 )
 def test_a_wrong_value_ends_the_start_with_its_name_and_what_it_should_be(
@@ -98,6 +107,7 @@ def test_no_text_makes_a_reader_fail_in_another_way(value: str) -> None:
         lambda e: e.table_name("V", "t"),
         lambda e: e.time_zone("V", "UTC"),
         lambda e: e.database_url("V"),
+        lambda e: e.web_address("V", https_only=False),
     ]
     for read in readers:
         try:
