@@ -51,6 +51,7 @@ class OnceView(APIView):
 
     authentication_classes = (ByHeader,)
     permission_classes = ()
+    throttle_classes = ()
     work: Callable[..., Any] | None = None
     finish: Callable[..., Any] | None = None
 
