@@ -12,8 +12,9 @@ from typing import Any
 
 from django.conf import settings
 
-from accounts.operations import add_client, issue_key
-from accounts.scopes import PAYMENTS_READ, PAYMENTS_STATS
+from accounts.operations import Reach, add_client, issue_key, set_reach
+from accounts.scopes import FEES_WAIVE, INVOICES_READ, REFUNDS_APPROVE, SCOPES
+from accounts.seeds import load_accounts
 from kernel.audit.actors import Actor
 from payments.operations.channels import create_channel, new_secret
 from payments.operations.staging_import import StagingImport, stage_lines
@@ -61,16 +62,30 @@ def stage_demo_file(*, at: datetime) -> StagingImport:
 
 
 def load_demo_clients(*, at: datetime) -> None:
-    """Makes the demo channels and the demo API client, and keeps what opens them in the state folder's secrets."""
+    """Makes the demo channels and two demo API clients, and keeps what opens them in the state folder's secrets."""
     actor = Actor.command("load_demo")
     webhook_secret = new_secret()
     for channel in DEMO_CHANNELS:
         secret = webhook_secret if channel["slug"] == "generic" else None
         create_channel(**channel, secret=secret, actor=actor, at=at, reason=REASON)
     write_secret(settings.STATE.demo_webhook_secret_file, webhook_secret)
-    client = add_client(name="Demo reader", slug="demo-reader", actor=actor, at=at, reason=REASON)
-    issued = issue_key(client.pk, scopes=[PAYMENTS_READ, PAYMENTS_STATS], actor=actor, at=at, reason=REASON)
-    write_secret(settings.STATE.demo_api_key_file, issued.text.reveal())
+    # A partner's system may do everything but waive fees, which is for systems of our own.
+    partner = _demo_key("Demo partner", "demo-partner", set(SCOPES) - {FEES_WAIVE}, actor=actor, at=at)
+    write_secret(settings.STATE.demo_api_key_file, partner)
+    # Whoever asked for a refund cannot approve it: that takes a second system.
+    approver = _demo_key("Demo approver", "demo-approver", {INVOICES_READ, REFUNDS_APPROVE}, actor=actor, at=at)
+    write_secret(settings.STATE.demo_approver_key_file, approver)
+
+
+def _demo_key(name: str, slug: str, scopes: set[str], *, actor: Actor, at: datetime) -> str:
+    client = add_client(name=name, slug=slug, actor=actor, at=at, reason=REASON)
+    set_reach(client.pk, Reach(accounts=None, products=None), actor=actor, at=at, reason=REASON)
+    return issue_key(client.pk, scopes=scopes, actor=actor, at=at, reason=REASON).text.reveal()
+
+
+def load_demo_records(*, at: datetime) -> None:
+    """What is charged and where it is booked, then who pays and who is paid. What is there already is left alone."""
+    load_accounts(at)
 
 
 def stage_generated_rows(count: int, *, at: datetime, seed: int) -> StagingImport:

@@ -9,10 +9,11 @@ from django.conf import settings
 from django.core.management import call_command
 from django.utils import timezone
 
-from accounts.models import ApiKey
+from accounts.models import ApiKey, LedgerIdentity, Partner, PaymentAccount
+from accounts.scopes import FEES_WAIVE, INVOICES_READ, REFUNDS_APPROVE, SCOPES
 from payments.ingestion import IngestionTotals, Pace, ingest
 from payments.models import Channel, Payment, ReferenceConflict, StagingRejection
-from paymentsite.demo import stage_demo_file, stage_generated_rows
+from paymentsite.demo import load_demo_records, stage_demo_file, stage_generated_rows
 from tests.payments.staged import count, prepare_staging
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -74,6 +75,38 @@ def test_the_demo_makes_channels_and_a_key_whose_secrets_only_the_owner_can_read
     secret = settings.STATE.demo_webhook_secret_file
     assert secret.read_text() == Channel.objects.get(slug="generic").secret
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
-    key = settings.STATE.demo_api_key_file
-    assert key.read_text().startswith(f"ps_{ApiKey.objects.get().prefix}_")
-    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    for slug, key in (
+        ("demo-partner", settings.STATE.demo_api_key_file),
+        ("demo-approver", settings.STATE.demo_approver_key_file),
+    ):
+        assert key.read_text().startswith(f"ps_{ApiKey.objects.get(client__slug=slug).prefix}_")
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+def test_the_demo_partner_may_do_all_but_waive_fees_and_another_system_approves_its_refunds() -> None:
+    call_command("load_demo", verbosity=0)
+
+    partner = ApiKey.objects.select_related("client").get(client__slug="demo-partner")
+    approver = ApiKey.objects.select_related("client").get(client__slug="demo-approver")
+    assert set(partner.scopes) == set(SCOPES) - {FEES_WAIVE}
+    assert approver.scopes == [INVOICES_READ, REFUNDS_APPROVE]
+    assert (partner.client.all_accounts, approver.client.all_accounts) == (True, True)
+
+
+def test_the_demo_has_accounts_of_every_method_and_two_that_are_locked() -> None:
+    call_command("load_demo", verbosity=0)
+    load_demo_records(at=timezone.now())
+
+    assert set(PaymentAccount.objects.values_list("payment_method", flat=True)) >= {
+        "PAD",
+        "EFT",
+        "EJV",
+        "ONLINE_BANKING",
+        "DIRECT_PAY",
+        "DRAWDOWN",
+    }
+    locked = PaymentAccount.objects.locked_now().order_by("account_number").values_list("account_number", flat=True)
+    assert list(locked) == ["1003", "1005"]
+    statuses = LedgerIdentity.objects.filter(payment_method="PAD").order_by("pk").values_list("status", flat=True)
+    assert list(statuses) == ["ACTIVE", "PENDING_PAD_ACTIVATION", "FREEZE"]
+    assert Partner.objects.count() == 3

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from kernel.errors import PaymentsiteError
-from paymentsite.demo import load_demo_clients, stage_demo_file, stage_generated_rows
+from paymentsite.demo import load_demo_clients, load_demo_records, stage_demo_file, stage_generated_rows
 
 
 class Command(BaseCommand):
@@ -28,6 +28,7 @@ class Command(BaseCommand):
                 imported = stage_generated_rows(rows, at=at, seed=int(at.timestamp()) if seed is None else seed)
             else:
                 load_demo_clients(at=at)
+                load_demo_records(at=at)
                 imported = stage_demo_file(at=at)
         except PaymentsiteError as error:
             raise CommandError(f"{error.detail} {error.next_step}") from error
