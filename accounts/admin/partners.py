@@ -14,12 +14,11 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from accounts import operations
-from accounts.admin.payerfacts import table
 from accounts.admin.payerforms import chosen_from
 from accounts.models import Partner, PartnerProduct
 from accounts.operations import PartnerDetails
 from accounts.states import PartnerKind, choices
-from kernel.adminsite import Confirmation, Facts, Panel, RecordAdmin, badge, confirmed_action, record_address
+from kernel.adminsite import Confirmation, Facts, Panel, RecordAdmin, badge, confirmed_action, record_address, table
 
 
 class PartnerForm(forms.Form):

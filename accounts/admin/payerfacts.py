@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from accounts.gates import refusals
 from accounts.models import AccountFee, AccountLock, LedgerIdentity, PaymentAccount
 from accounts.states import IdentityStatus, Method
-from kernel.adminsite import Facts, badge, moment
+from kernel.adminsite import Facts, badge, moment, table
 from kernel.crypto import SecretUnreadable
 
 NOTHING = "–"
@@ -168,21 +168,6 @@ def gates_table(account: Any, at: datetime) -> SafeString:
         words = next(label for value, label in account._meta.get_field("payment_method").choices if value == method)
         rows.append((words, answer, why))
     return table(("Method", "May order", "Why not, and what to do"), rows)
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str = "") -> SafeString:
-    """A table of the console; on a narrow screen it scrolls by itself."""
-    if not rows:
-        return format_html('<p class="ps-note">{}</p>', empty)
-    head = format_html_join("", '<th scope="col">{}</th>', ((text,) for text in heads))
-    lines = format_html_join(
-        "", "<tr>{}</tr>", ((format_html_join("", "<td>{}</td>", ((cell,) for cell in row)),) for row in rows)
-    )
-    return format_html(
-        '<div class="ps-scroll"><table class="ps-table"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>',
-        head,
-        lines,
-    )
 
 
 def _yes(is_so: bool) -> str:

@@ -11,6 +11,7 @@ from kernel.adminsite.links import list_address, list_link, record_address, reco
 from kernel.adminsite.pagination import EstimatedCountPaginator
 from kernel.adminsite.records import RecordAdmin
 from kernel.adminsite.story import Step, name_thing, register_steps
+from kernel.adminsite.tables import table
 from kernel.adminsite.timelines import timeline, timeline_of
 from kernel.display import badge, count, length, moment, money, pretty_json, progress_bar
 
@@ -46,6 +47,7 @@ __all__ = [
     "record_link",
     "register_panel",
     "register_steps",
+    "table",
     "timeline",
     "timeline_of",
 ]
