@@ -23,9 +23,7 @@ WAIT_ENDED = (errors.LockNotAvailable, errors.QueryCanceled)
 
 def find_kept(asked: Asked) -> IdempotentRequest | None:
     """The request under this caller's key that is committed, or None. Raises IdempotencyKeyReused (422)."""
-    kept = IdempotentRequest.objects.under(
-        caller_kind=asked.caller_kind, caller_id=asked.caller_id, key=asked.key
-    ).first()
+    kept = IdempotentRequest.objects.under(caller_kind=asked.caller_kind, caller_id=asked.caller_id, key=asked.key)
     if kept is not None and kept.content_sha256 != asked.content_sha256:
         raise IdempotencyKeyReused
     return kept

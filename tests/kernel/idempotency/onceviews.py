@@ -56,8 +56,10 @@ class OnceView(APIView):
     finish: Callable[..., Any] | None = None
 
     def post(self, request: Request) -> HttpResponse:
+        body: Any = request.data
+
         def work() -> Any:
-            return add_group(request.data["name"]) if self.work is None else self.work(request.data)
+            return add_group(body["name"]) if self.work is None else self.work(body)
 
         return idempotent(request, work, at=timezone.now(), finish=self.finish)
 

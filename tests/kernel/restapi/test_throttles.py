@@ -37,7 +37,7 @@ class Things(APIView):
         return Response({})
 
 
-def asked(caller: str | None, query: str = "", **extra: str) -> Any:
+def asked(caller: str | None, query: str = "", **extra: Any) -> Any:
     clear_contextvars()
     if caller is not None:
         bind_actor(caller)
