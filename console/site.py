@@ -12,6 +12,10 @@ def stylesheet(request: HttpRequest) -> str:
     return static("console/console.css")
 
 
+def keyboard(request: HttpRequest) -> str:
+    return static("console/keyboard.js")
+
+
 def icon(request: HttpRequest) -> str:
     return static("console/icon.svg")
 
@@ -28,6 +32,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_BACK_BUTTON": True,
     "DASHBOARD_CALLBACK": "console.dashboard.overview_context",
     "STYLES": [stylesheet],
+    "SCRIPTS": [keyboard],
     "BORDER_RADIUS": "6px",
     # A calm blue: it has enough contrast for text on white (600) and on the dark ground (500).
     "COLORS": {

@@ -35,6 +35,8 @@ class Step:
     request_id: str = ""
     link: SafeString | str = ""
     audit_id: int | None = None
+    # What was written, such as a note.
+    text: str = ""
 
     @property
     def shown_at(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.html import format_html, linebreaks
 from django.utils.safestring import SafeString
@@ -18,6 +19,7 @@ from kernel.adminsite import (
     Confirmation,
     ConsoleChangeList,
     Facts,
+    Panel,
     RecordAdmin,
     badge,
     confirmed_action,
@@ -86,8 +88,13 @@ class ApprovalRequestAdmin(RecordAdmin):
 
     def page_context(self, request: HttpRequest, record: ApprovalRequest) -> dict[str, Any]:
         turn = turn_of(request, record, at=timezone.now())
-        context = {**super().page_context(request, record), "comparison": comparison_of(record)}
+        context = super().page_context(request, record)
         return {**context, "guidance": {"sentence": turn}} if turn else context
+
+    def panels(self, request: HttpRequest, record: ApprovalRequest) -> Sequence[Panel]:
+        comparison = comparison_of(record)
+        table = render_to_string("admin/paymentsite/comparison_table.html", {"comparison": comparison})
+        return (Panel(comparison.title, table, order=10, anchor="changes"),)
 
     def facts(self, record: ApprovalRequest) -> Sequence[Facts]:
         asked = (
@@ -99,7 +106,7 @@ class ApprovalRequestAdmin(RecordAdmin):
             ("Waiting", self.age(record)),
         )
         groups = [
-            Facts(self.asked_for(record), (("Status", self.shown_status(record)), ("In words", self._words(record)))),
+            Facts(str(record), (("Status", self.shown_status(record)), ("In words", self._words(record)))),
             Facts("Who asked and why", asked),
         ]
         if record.decided_at is not None:
@@ -121,8 +128,11 @@ class ApprovalRequestAdmin(RecordAdmin):
         return SafeString(linebreaks(asked.summary, autoescape=True))
 
     @display(description="what")
-    def asked_for(self, asked: ApprovalRequest) -> str:
-        return f"{title_of(asked.kind)} (request {asked.pk})"
+    def asked_for(self, asked: ApprovalRequest) -> SafeString:
+        number = f"request {asked.pk}"
+        return format_html(
+            '<span class="ps-named">{} <span class="ps-note">{}</span></span>', title_of(asked.kind), number
+        )
 
     @display(description="status")
     def shown_status(self, asked: Any) -> SafeString:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from kernel import exactjson
-from kernel.adminsite import Comparison, ConsoleChangeList, Row, badge, length
+from kernel.adminsite import Comparison, ConsoleChangeList, Row, badge
 from kernel.approvals.content import ABSENT, canonical
 from kernel.approvals.models import ApprovalRequest
 from kernel.approvals.operations import changes_since
@@ -33,6 +33,8 @@ STATUS_SHOWN = {
     ApprovalStatus.EXPIRED: ("Expired", "plain"),
     ApprovalStatus.EXECUTED: ("Carried out", "good"),
 }
+# So many changes are named in one sentence; the page lists all.
+CHANGES_SAID = 2
 # How long a page waits for what is there now, when it shows what has changed.
 LOOK_MS = 3000
 WHOSE = (("mine", "Waits for me"), ("asked", "I asked"), ("open", "Under way"), ("settled", "Settled"))
@@ -82,11 +84,11 @@ def principal(kind: str, name: str) -> SafeString | str:
 def waiting(asked: ApprovalRequest, *, at: datetime) -> str:
     """How long a live request has waited and how long it still can; how long a settled one took."""
     if asked.status not in LIVE:
-        return f"took {length(asked.status_since - asked.requested_at)}"
-    age = length(at - asked.requested_at)
+        return f"took {_about(asked.status_since - asked.requested_at)}"
+    age = _about(at - asked.requested_at)
     if asked.expires_at <= at:
-        return f"{age}; its time is over"
-    return f"{age}; {length(asked.expires_at - at)} left"
+        return f"{age}, its time is over"
+    return f"{age}, {_about(asked.expires_at - at)} left"
 
 
 def differences_now(asked: ApprovalRequest) -> tuple[list[Any], str]:
@@ -141,8 +143,9 @@ def effect_of_approving(asked: ApprovalRequest) -> str:
     if hindrance:
         return f"{asked.summary} What is there now cannot be compared: {hindrance}"
     if found:
-        changes = "; ".join(str(difference) for difference in found)
-        return f"This will be refused, because it has changed since it was asked: {changes}."
+        changes = "; ".join(str(difference) for difference in found[:CHANGES_SAID])
+        more = f"; and {len(found) - CHANGES_SAID} more" if len(found) > CHANGES_SAID else ""
+        return f"Not possible any more, because it has changed since it was asked: {changes}{more}."
     try:
         is_now = find_kind(asked.kind).carries_out_at_once
     except UnknownKind:
@@ -181,6 +184,8 @@ def turn_of(request: HttpRequest, asked: ApprovalRequest, *, at: datetime) -> st
     if asked.requested_by_id == request.user.pk:
         return "You asked for this yourself, so you cannot approve it: another person must. You can withdraw it."
     if asked.kind in approvable_with(request.user.has_perm):
+        if differences_now(asked)[0]:
+            return "What this is about has changed since it was asked, so it cannot be approved any more: refuse it."
         return "This waits for you. Compare the figures with the reason and the ticket, then approve or refuse."
     return "This waits for somebody with the right to approve it. You can read it, but not decide."
 
@@ -193,6 +198,14 @@ def run_link(asked: ApprovalRequest) -> SafeString | str:
     except NoReverseMatch:
         return str(asked.run_id)
     return format_html('<a class="ps-link" href="{}">Job run {}</a>', address, str(asked.run_id)[:8])
+
+
+def _about(elapsed: timedelta) -> str:
+    """Minutes, hours or days: nobody decides by the second."""
+    minutes = max(0, int(elapsed.total_seconds() // 60))
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // (24 * 60)} days"
 
 
 def _label(name: str) -> str:

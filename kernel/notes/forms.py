@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django import forms
 from django.conf import settings
+from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from kernel.notes.mediatypes import MEDIA_TYPES
 from kernel.notes.models import LONGEST_BODY
@@ -22,7 +23,7 @@ class NoteForm(forms.Form):
 class FileForm(forms.Form):
     file = forms.FileField(
         label="File",
-        widget=forms.ClearableFileInput(attrs={"accept": ",".join(f".{ending}" for ending in MEDIA_TYPES)}),
+        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ",".join(f".{ending}" for ending in MEDIA_TYPES)}),
         error_messages={"required": "Choose a file.", "empty": "The file is empty."},
     )
 

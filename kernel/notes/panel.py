@@ -65,7 +65,7 @@ def steps_of_notes(request: HttpRequest, subjects: Sequence[tuple[str, str]]) ->
         for note in Note.objects.about(subjects)[:SHOWN]:
             title = f"Note {note.strikes_id} struck" if note.strikes_id else f"Note {note.pk} written"
             about = note.object_label if several else ""
-            steps.append(Step(note.created_at, title, note.author, note.body, about=about))
+            steps.append(Step(note.created_at, title, note.author, text=note.body, about=about))
     if request.user.has_perm(VIEW_FILES):
         for kept in Attachment.objects.about(subjects)[:SHOWN]:
             about = kept.object_label if several else ""

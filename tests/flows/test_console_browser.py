@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from django.contrib.auth.models import Group, User
 from django.core.cache import cache
 from django.utils import timezone
 
+from kernel.notes.models import Attachment, Note
 from payments.models import Payment, StagingRejection
 from payments.operations.staging import record_chunk
 from paymentsite.roles import sync_roles
@@ -143,3 +145,79 @@ def test_every_control_of_the_pages_has_a_name(visit: Visit) -> None:
     for path in ("/admin/", "/admin/payments/payment/", f"/admin/payments/stagingrejection/{rejection}/correct/"):
         visit.open(path)
         assert visit.page.evaluate(unnamed) == [], path
+
+
+def test_keys_lead_through_a_list_and_open_a_row(visit: Visit) -> None:
+    visit.open("/admin/payments/stagingrejection/")
+    page = visit.page
+    rows = page.locator("#result_list tr.data-row")
+    table = "[...document.querySelectorAll('#result_list tr.data-row')]"
+    chosen = f"{table}.findIndex(row => row.contains(document.activeElement))"
+    stage(a_row("C", amount="-1.00"))
+    record_chunk(batch_size=100, after_id=-1, attempt=1, at=timezone.now())
+    page.reload()
+    assert rows.count() == 2
+    page.keyboard.press("j")
+    assert page.evaluate(chosen) == 0
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    assert page.evaluate(chosen) == 1
+    page.keyboard.press("k")
+    assert page.evaluate(chosen) == 0
+    assert page.locator("tr.ps-row-chosen").count() == 1
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/change/")
+    assert (visit.errors, visit.outside) == ([], [])
+
+
+def test_keys_rest_while_something_is_typed(visit: Visit) -> None:
+    visit.open("/admin/payments/payment/")
+    page = visit.page
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "searchbar"
+    page.keyboard.type("jk?ae")
+    assert page.input_value("#searchbar") == "jk?ae"
+    assert page.locator("dialog[open]").count() == 0
+    assert page.locator("tr.ps-row-chosen").count() == 0
+    assert visit.errors == []
+
+
+def test_the_help_names_the_keys_of_the_page_and_can_switch_them_off(visit: Visit) -> None:
+    visit.open("/admin/payments/payment/")
+    page = visit.page
+    page.keyboard.press("?")
+    assert page.locator("dialog.ps-keys kbd").all_inner_texts() == ["j", "k", "Enter", "e", "/", "f", "?"]
+    page.uncheck("dialog.ps-keys input")
+    page.keyboard.press("Escape")
+    assert page.locator("dialog.ps-keys").count() == 0
+    page.keyboard.press("j")
+    page.keyboard.press("?")
+    assert page.locator("dialog.ps-keys, tr.ps-row-chosen").count() == 0
+    page.click(".ps-keys-button")
+    page.check("dialog.ps-keys input")
+    page.click("dialog.ps-keys button")
+    page.keyboard.press("j")
+    assert page.locator("tr.ps-row-chosen").count() == 1
+    assert visit.errors == []
+
+
+def test_a_note_and_a_file_come_to_a_record_by_key_and_by_hand(visit: Visit, tmp_path: Path) -> None:
+    page = visit.page
+    payment = Payment.objects.get()
+    visit.open(f"/admin/payments/payment/{payment.pk}/change/")
+    page.keyboard.press("n")
+    page.fill("[name=body]", "The payer called")
+    page.click("button:has-text('Write a note')")
+    page.wait_for_selector(".ps-notes >> text=The payer called")
+    letter = tmp_path / "letter.pdf"
+    letter.write_bytes(b"%PDF-1.4 x")
+    page.click("text=Attach a file")
+    page.set_input_files("[name=file]", letter)
+    page.click("button:has-text('Attach a file')")
+    with page.expect_download() as download:
+        page.click(".ps-notes >> text=letter.pdf")
+
+    assert download.value.suggested_filename == "letter.pdf"
+    assert download.value.path().read_bytes() == b"%PDF-1.4 x"
+    assert (Note.objects.get().author, Attachment.objects.get().uploaded_by) == ("pat", "pat")
+    assert (visit.errors, visit.outside) == ([], [])
