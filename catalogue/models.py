@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Any
+from uuid import uuid4
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import ArrayField, DateRangeField, RangeOperators
@@ -304,3 +305,16 @@ class TaxRate(Dated):
 
     def __str__(self) -> str:
         return f"{self.tax_type} {self.rate} from {self.starts_on}"
+
+
+class UploadedTable(models.Model):
+    """A file that somebody wants to import, kept between its preview and the confirmation."""
+
+    # Not guessed: whoever has it may confirm the import.
+    id = models.UUIDField(primary_key=True, default=uuid4)
+    content = models.BinaryField()
+    uploaded_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "catalogue_upload"
+        default_permissions = ()

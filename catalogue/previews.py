@@ -82,6 +82,11 @@ def price_list(product: Product, *, on: date) -> list[ListedPrice]:
     return [_listed(code, versions, on) for code, versions in sorted(by_type.items())]
 
 
+def rate_of_day(on: date) -> Decimal | None:
+    """The rate of GST on the day; None where there is none, which a preview can live with and an order cannot."""
+    return TaxRate.objects.on(on).filter(tax_type=GST).values_list("rate", flat=True).first()
+
+
 def _listed(code: str, versions: list[FeeSchedule], on: date) -> ListedPrice:
     current = next((version for version in versions if version.is_in_force(on)), None)
     coming = next((version for version in versions if not version.has_begun(on)), None)
@@ -110,7 +115,7 @@ def _quoted(price: SchedulePrice, on: date) -> Quote:
     line = FilingLine(
         price.filing_type, priority=True, future_effective=True, fee=EXAMPLE_FEE if price.variable else None
     )
-    rate = TaxRate.objects.on(on).filter(tax_type=GST).values_list("rate", flat=True).first()
+    rate = rate_of_day(on)
     return quote([(line, price)], terms=AccountTerms(), caller=Caller(), gst_rate=ZERO if rate is None else rate)
 
 

@@ -170,6 +170,11 @@ def quote(
     return _summed(lines)
 
 
+def rounded_tax(amount: Decimal, rate: Decimal) -> Decimal:
+    """The tax on an amount at a rate (a share of one), in cents; half a cent goes to the even one."""
+    return EXACT.multiply(amount, rate).quantize(CENT, context=ROUNDED)
+
+
 def _priced(line: FilingLine, price: SchedulePrice, *, terms: AccountTerms, caller: Caller, field: str) -> QuotedLine:
     """The line with its fees before GST, as if it were the only one of the order."""
     if type(line.quantity) is not int or not 1 <= line.quantity <= MOST_QUANTITY:
@@ -246,13 +251,9 @@ def _with_one_fee_of_ours(lines: Iterable[QuotedLine]) -> list[QuotedLine]:
 def _taxed(line: QuotedLine, price: SchedulePrice, rate: Decimal) -> QuotedLine:
     return replace(
         line,
-        statutory_gst=_tax(line.total, rate) if price.statutory_gst else ZERO,
-        service_gst=_tax(line.service_fees, rate) if price.service_gst else ZERO,
+        statutory_gst=rounded_tax(line.total, rate) if price.statutory_gst else ZERO,
+        service_gst=rounded_tax(line.service_fees, rate) if price.service_gst else ZERO,
     )
-
-
-def _tax(amount: Decimal, rate: Decimal) -> Decimal:
-    return EXACT.multiply(amount, rate).quantize(CENT, context=ROUNDED)
 
 
 def _summed(lines: tuple[QuotedLine, ...]) -> Quote:

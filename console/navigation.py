@@ -61,6 +61,18 @@ GROUPS: tuple[tuple[str, tuple[Page, ...]], ...] = (
         ),
     ),
     (
+        "Catalogue",
+        (
+            Page("Products", "category", "catalogue_product", "catalogue.view_product"),
+            Page("Prices", "sell", "catalogue_feeschedule", "catalogue.view_feeschedule"),
+            Page("Filing types", "description", "catalogue_filingtype", "catalogue.view_filingtype"),
+            Page("Fee codes", "price_change", "catalogue_feecode", "catalogue.view_feecode"),
+            Page("GL codes", "account_tree", "catalogue_glcode", "catalogue.view_glcode"),
+            Page("GL links", "link", "catalogue_gllink", "catalogue.view_gllink"),
+            Page("Tax rates", "percent", "catalogue_taxrate", "catalogue.view_taxrate"),
+        ),
+    ),
+    (
         "Staging",
         (
             Page("Backlog", "inbox", "payments_paymentstaging", "payments.view_paymentstaging"),

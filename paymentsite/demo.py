@@ -15,6 +15,7 @@ from django.conf import settings
 from accounts.operations import Reach, add_client, issue_key, set_reach
 from accounts.scopes import FEES_WAIVE, INVOICES_READ, REFUNDS_APPROVE, SCOPES
 from accounts.seeds import load_accounts
+from catalogue.seeds import load_catalogue
 from kernel.audit.actors import Actor
 from payments.operations.channels import create_channel, new_secret
 from payments.operations.staging_import import StagingImport, stage_lines
@@ -85,6 +86,7 @@ def _demo_key(name: str, slug: str, scopes: set[str], *, actor: Actor, at: datet
 
 def load_demo_records(*, at: datetime) -> None:
     """What is charged and where it is booked, then who pays and who is paid. What is there already is left alone."""
+    load_catalogue(at)
     load_accounts(at)
 
 

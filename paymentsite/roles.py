@@ -71,6 +71,29 @@ MATRIX = """
     accounts.view_partner                       x        x         x            x           x
     accounts.add_partner                        .        .         .            x           .
     accounts.change_partner                     .        .         .            x           .
+    catalogue.view_product                      x        x         x            x           x
+    catalogue.view_filingtype                   x        x         x            x           x
+    catalogue.view_feecode                      x        x         x            x           x
+    catalogue.view_feeschedule                  x        x         x            x           x
+    catalogue.view_glcode                       x        x         x            x           x
+    catalogue.view_gllink                       x        x         x            x           x
+    catalogue.view_taxrate                      x        x         x            x           x
+    catalogue.add_product                       .        .         .            x           .
+    catalogue.change_product                    .        .         .            x           .
+    catalogue.add_filingtype                    .        .         .            x           .
+    catalogue.change_filingtype                 .        .         .            x           .
+    catalogue.add_feecode                       .        .         .            x           .
+    catalogue.change_feecode                    .        .         .            x           .
+    catalogue.add_feeschedule                   .        .         .            x           .
+    catalogue.change_feeschedule                .        .         .            x           .
+    catalogue.add_glcode                        .        .         .            x           .
+    catalogue.change_glcode                     .        .         .            x           .
+    catalogue.add_gllink                        .        .         .            x           .
+    catalogue.change_gllink                     .        .         .            x           .
+    catalogue.add_taxrate                       .        .         .            x           .
+    catalogue.change_taxrate                    .        .         .            x           .
+    catalogue.open_new_version                  .        .         .            x           .
+    catalogue.import_catalogue                  .        .         .            x           .
     accounts.view_apiclient                     .        x         x            x           x
     accounts.view_apikey                        .        .         .            x           x
     accounts.add_apiclient                      .        .         .            x           .

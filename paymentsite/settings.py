@@ -39,6 +39,8 @@ INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
+    "unfold.contrib.import_export",
+    "import_export",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -244,6 +246,9 @@ SIMULATORS_ADDRESS_FILE = STATE.simulators_address_file
 INVOICE_NUMBER_PREFIX = env.text(
     "INVOICE_NUMBER_PREFIX", {"production": "REG", "test": "REGT", "development": "REGUT"}[MODE]
 )
+# Below which payers reach us; unset, below the host that the API was asked under.
+PUBLIC_URL = env.web_address("PUBLIC_URL", https_only=MODE == "production")
+PAYMENT_LINK_DAYS = env.integer("PAYMENT_LINK_DAYS", 30, minimum=1, maximum=3660)
 
 # Two people
 APPROVAL_EXPIRY_HOURS = env.integer("APPROVAL_EXPIRY_HOURS", 72, minimum=1, maximum=24 * 30)

@@ -189,6 +189,12 @@ def values_of(record: models.Model) -> dict[str, Any]:
     return {field.name: field.to_python(getattr(record, field.attname)) for field in record._meta.concrete_fields}
 
 
+def kept_fields(stored: models.Model, *, on: date) -> tuple[str, ...]:
+    """What of the record cannot change any more, because something was charged or booked by it; `on` is today."""
+    kept = KEPT_ONCE_USED.get(type(stored), ())
+    return kept if kept and _users(stored, on=on) else ()
+
+
 def _check_unused(record: models.Model, stored: models.Model, *, on: date) -> None:
     kept = KEPT_ONCE_USED.get(type(record), ())
     before, after = values_of(stored), values_of(record)
