@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any, NoReturn, Protocol
 from urllib.parse import quote
 
@@ -178,7 +179,7 @@ class HttpPrepaidGateway:
             answer = self._system.read(
                 "/replica/reversals", {"keys": list(asked)}, longest_answer=LONGEST_REPLICA_ANSWER
             )
-            found += answer.read_as(lambda body, asked=frozenset(asked): _reversals(body, asked))
+            found += answer.read_as(partial(_reversals, asked=frozenset(asked)))
         return found
 
 
@@ -208,7 +209,7 @@ def _receipt(body: Mapping[str, Any], key: str, *, debit: PrepaidDebit | None = 
     return receipt
 
 
-def _reversals(body: Mapping[str, Any], asked: frozenset[str]) -> list[PrepaidReversal]:
+def _reversals(body: Mapping[str, Any], *, asked: frozenset[str]) -> list[PrepaidReversal]:
     found = []
     for row in AnswerMembers(body).objects("rows"):
         members = AnswerMembers(row)

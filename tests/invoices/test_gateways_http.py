@@ -28,7 +28,7 @@ from invoices.gateways.errors import (
 from invoices.gateways.http import Access, OutsideSystem
 from tests.invoices.rawserver import KEY, SECRET, Play, RawServer, Request, answer, be_silent, reset
 
-SECONDS = 0.6
+SECONDS = 1.0
 
 
 def system_at(url: str, *, seconds: float = SECONDS) -> OutsideSystem:
@@ -80,7 +80,8 @@ BROKEN_AFTER_SENDING: dict[str, Play] = {
     "a body that never ends": drips(HEAD + b"\r\n" + b"{" * 400),
     "chunk sizes that never end": drips(b"HTTP/1.1 200 So\r\nTransfer-Encoding: chunked\r\n\r\n" + b"0" * 400),
     "no HTTP": sends(b"SSH-2.0-nothing\r\n\r\n"),
-    "too long": sends(b"HTTP/1.1 200 So\r\n\r\n" + b" " * (http.LONGEST_ANSWER + 1)),
+    "too long, and right": answers(body=b"{}" + b" " * http.LONGEST_ANSWER),
+    "too long, and of no announced length": sends(b"HTTP/1.1 200 So\r\n\r\n" + b" " * (http.LONGEST_ANSWER + 1)),
     "200 signed with another secret": answers(digest="0" * 64),
     "200 without a hash": answers(digest=""),
     "200 with a hash that is no ASCII": answers(digest="ÿ" * 64),
@@ -107,7 +108,7 @@ def test_of_a_write_that_was_sent_and_not_answered_usably_nobody_knows_the_outco
         with pytest.raises(OutcomeUnknown):
             write(server.url)
         assert len(server.requests) == 1, "What may have been done is not sent again by itself."
-        assert time.monotonic() - began < SECONDS + 2
+        assert time.monotonic() - began < SECONDS + 9, "It would have gone on for twenty seconds."
 
 
 @pytest.mark.parametrize("play", BROKEN_AFTER_SENDING.values(), ids=BROKEN_AFTER_SENDING)
@@ -119,7 +120,7 @@ def test_a_question_that_breaks_is_asked_again_and_changes_nothing(play: Play) -
             connection.sendall(answer(request, {"amount": "1.15"}))
 
     with RawServer(second_time_right) as server:
-        found = system_at(server.url, seconds=1.5).read("/things/1")
+        found = system_at(server.url, seconds=3).read("/things/1")
         assert found.body == {"amount": "1.15"}
         assert [request.method for request in server.requests] == ["GET", "GET"]
 

@@ -28,6 +28,6 @@ def simulators(simulators_process: RunningSimulators, monkeypatch: pytest.Monkey
     monkeypatch.setattr(settings, "SIMULATORS_ADDRESS_FILE", simulators_process.address_file)
     for system in ("CARD", "PREPAID"):
         # Short, so that an answer that never comes costs a test little.
-        monkeypatch.setattr(settings, f"{system}_GATEWAY_TIMEOUT_MS", 1500)
+        monkeypatch.setattr(settings, f"{system}_GATEWAY_TIMEOUT_MS", 3000)
     yield simulators_process
     simulators_process.clear()

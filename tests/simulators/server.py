@@ -89,7 +89,13 @@ class SimulatorHandler(BaseHTTPRequestHandler):
 
     def _serve_api(self, system: str, rest: list[str]) -> None:
         key = self.headers.get("Idempotency-Key", "")
-        call = {"system": system, "method": self.command, "path": self.path, "key": key, "at": now_text()}
+        call: dict[str, Any] = {
+            "system": system,
+            "method": self.command,
+            "path": self.path,
+            "key": key,
+            "at": now_text(),
+        }
         self.server.calls.append(call)
         if self.headers.get("Authorization") != f"Bearer {self.server.api_key}":
             call["status"] = 401
@@ -219,35 +225,43 @@ class SimulatorHandler(BaseHTTPRequestHandler):
 
     def _serve_control(self, parts: list[str]) -> None:
         server = self.server
+        match (self.command, parts):
+            case ("GET", [""]):
+                return self._send_page(200, pages.index(server.card.orders, server.prepaid, server.faults.shown()))
+            case ("GET", ["calls"]):
+                return self._control({"calls": list(server.calls)})
+            case ("GET", ["books"]):
+                orders = [server.card.order(reference) for reference in list(server.card.orders)]
+                debits = [server.prepaid.find(key) for key in list(server.prepaid.debits)]
+                return self._control({"orders": orders, "debits": debits, "reversals": server.prepaid.reversals})
+            case ("GET", ["faults"]):
+                return self._control({"faults": server.faults.shown()})
         try:
-            match (self.command, parts):
-                case ("GET", [""]):
-                    return self._send_page(200, pages.index(server.card.orders, server.prepaid, server.faults.shown()))
-                case ("GET", ["calls"]):
-                    return self._control({"calls": list(server.calls)})
-                case ("GET", ["books"]):
-                    orders = [server.card.order(reference) for reference in list(server.card.orders)]
-                    debits = [server.prepaid.find(key) for key in list(server.prepaid.debits)]
-                    return self._control({"orders": orders, "debits": debits, "reversals": server.prepaid.reversals})
-                case ("GET", ["faults"]):
-                    return self._control({"faults": server.faults.shown()})
-                case ("POST", ["faults"]):
-                    return self._control(server.faults.add(self._given()))
-                case ("POST", ["card", "booking"]):
-                    given = self._given()
-                    booked = (given["reference"], given["key"], given["status"], given.get("error", ""))
-                    return self._control(server.card.force(*booked))
-                case ("POST", ["prepaid", "reversals"]):
-                    return self._control(server.prepaid.reverse(self._given()["key"]))
-                case ("DELETE", ["faults"]):
-                    return self._control(server.faults.clear())
-                case ("DELETE", ["calls"]):
-                    return self._control(server.calls.clear())
-                case ("DELETE", ["books"]):
-                    return self._control(server.clear_books())
+            self._change(parts)
         except (ValueError, KeyError) as error:
             return self._send(400, json.dumps({"error": str(error)}).encode(), "application/json")
-        return self._send(404, b"{}", "application/json")
+        except Missing:
+            return self._send(404, b"{}", "application/json")
+        return self._control({})
+
+    def _change(self, parts: list[str]) -> None:
+        server = self.server
+        match (self.command, parts):
+            case ("POST", ["faults"]):
+                server.faults.add(self._given())
+            case ("POST", ["card", "booking"]):
+                given = self._given()
+                server.card.force(given["reference"], given["key"], given["status"], given.get("error", ""))
+            case ("POST", ["prepaid", "reversals"]):
+                server.prepaid.reverse(self._given()["key"])
+            case ("DELETE", ["faults"]):
+                server.faults.clear()
+            case ("DELETE", ["calls"]):
+                server.calls.clear()
+            case ("DELETE", ["books"]):
+                server.clear_books()
+            case _:
+                raise Missing("such address")
 
     def _given(self) -> dict[str, Any]:
         """A JSON object, or the fields of a form of the page."""
@@ -256,13 +270,13 @@ class SimulatorHandler(BaseHTTPRequestHandler):
         given: dict[str, Any] = json.loads(self.raw)
         return given
 
-    def _control(self, body: dict[str, Any] | None) -> None:
+    def _control(self, body: dict[str, Any]) -> None:
         if self.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
             self.send_response(303)
             self.send_header("Location", "/")
             self.send_header("Content-Length", "0")
             return self.end_headers()
-        return self._send(200, json.dumps(body or {}).encode(), "application/json")
+        return self._send(200, json.dumps(body).encode(), "application/json")
 
     # How it is sent
 
