@@ -110,6 +110,7 @@ def give_up_lease(kept: IdempotentRequest, *, at: datetime) -> None:
 
 
 def lease_end(at: datetime) -> datetime:
+    """Until when nobody else goes on with a second phase that begins at this moment."""
     return at + timedelta(seconds=settings.IDEMPOTENCY_LEASE_SECONDS)
 
 

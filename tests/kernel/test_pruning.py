@@ -368,7 +368,7 @@ def test_every_kind_finds_its_rows_and_deletes_none_of_an_empty_database() -> No
     assert {prunable.name: found.count for prunable, found in rehearse(at=datetime(2026, 1, 1, tzinfo=UTC))} == {
         prunable.name: prune_kind(prunable.name) for prunable in prunables()
     }
-    assert len(prunables()) == 11
+    assert len(prunables()) == 12
 
 
 def test_the_page_lists_what_was_retired_and_its_buttons_ask_for_a_run() -> None:
