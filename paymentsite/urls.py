@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("", include("paymentsite.monitoring.urls")),
     path("api/v1/", include("payments.urls")),
+    path("", include("invoices.urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("problems/", problems_index, name="problems"),
     path("problems/<slug:code>", problem_page, name="problem"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -72,7 +72,8 @@ class BusinessKeyDiffers(Conflict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewInvoice:
-    """What is ordered. `method` empty: the usual one. `lines` are priced on the ledger's date of `at`."""
+    """What is ordered. `method` empty: the usual one. `lines` are priced on `priced_on`, without it on the ledger's
+    date of `at`."""
 
     account: PaymentAccount
     product: str
@@ -86,6 +87,7 @@ class NewInvoice:
     routing_slip: str = ""
     details: Sequence[dict[str, str]] = field(default_factory=tuple)
     business_key: str = ""
+    priced_on: date | None = None
 
 
 class Created(NamedTuple):
@@ -109,12 +111,13 @@ def add_invoice(new: NewInvoice, *, caller: Caller, actor: Actor, at: datetime) 
     The same business key with the same content gives the earlier invoice. Raises what `quote_on` and `gl_codes_on`
     raise, UnknownMethod, MethodNotForProduct, AccountMayNotOrder, PrepaidAccountMissing, BusinessKeyDiffers.
     """
-    quote = quote_for(new.account, new.product, new.lines, caller=caller, at=at)
+    on = new.priced_on or business_date(at)
+    quote = quote_for(new.account, new.product, new.lines, caller=caller, on=on)
     product = Product.objects.get(pk=new.product)
     method, prepaid_account = _method_of(new, product, quote, caller)
     identity = LedgerIdentity.objects.of(new.account.pk, method.code)
     _require_open_gates(new.account, method, identity, at=at)
-    codes = _gl_codes(quote, at=at)
+    codes = _gl_codes(quote, on=on)
     invoice = _row(new, product, method, quote, identity, prepaid_account, actor=actor, at=at)
     if not _claim(invoice):
         return _repeated(new, invoice, actor)
@@ -127,13 +130,13 @@ def add_invoice(new: NewInvoice, *, caller: Caller, actor: Actor, at: datetime) 
 
 
 def quote_for(
-    account: PaymentAccount | None, product: str, lines: Sequence[FilingLine], *, caller: Caller, at: datetime
+    account: PaymentAccount | None, product: str, lines: Sequence[FilingLine], *, caller: Caller, on: date
 ) -> Quote:
-    """What the lines cost this account (anybody, with None) on the ledger's date of `at`. Raises as `quote_on`."""
+    """What the lines cost this account (anybody, with None) on the day. Raises as `quote_on`."""
     if not lines:
         message = "Name at least one filing type."
         raise NothingOrdered(message, errors=(FieldError("filingInfo.filingTypes", "required", message),))
-    return quote_on(product, lines, on=business_date(at), terms=terms_of(account, product), caller=caller)
+    return quote_on(product, lines, on=on, terms=terms_of(account, product), caller=caller)
 
 
 def terms_of(account: PaymentAccount | None, product: str) -> AccountTerms:
@@ -188,9 +191,9 @@ def _require_open_gates(
         )
 
 
-def _gl_codes(quote: Quote, *, at: datetime) -> dict[int, GLCode]:
+def _gl_codes(quote: Quote, *, on: date) -> dict[int, GLCode]:
     charged = {line.schedule_id for line in quote.lines if line.total + line.service_fees}
-    return gl_codes_on(sorted(charged), on=business_date(at)) if charged else {}
+    return gl_codes_on(sorted(charged), on=on) if charged else {}
 
 
 def _row(

@@ -1,0 +1,1 @@
+"""The REST API of fees, invoices, refunds, credits and accounts."""
