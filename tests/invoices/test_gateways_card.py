@@ -7,10 +7,12 @@ import threading
 from collections.abc import Callable, Generator
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import pytest
+from django.conf import settings
 
 from invoices.gateways import (
     CardGateway,
@@ -384,3 +386,17 @@ def test_a_refund_that_is_not_right_in_itself_is_never_sent(
     with pytest.raises(ValueError, match="refund"):
         card.refund(refund)
     assert simulators.calls("card") == []
+
+
+def test_money_that_is_booked_too_is_still_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once = RunningSimulators(tmp_path, settle_seconds=0)
+    at_once.start()
+    try:
+        monkeypatch.setattr(settings, "SIMULATORS_ADDRESS_FILE", at_once.address_file)
+        card = card_gateway()
+        at_once.decide(card.payment_link(an_order()))
+        found = card.find_order(REFERENCE)
+        assert (found.status, found.status.has_money) == (CardOrderStatus.COMPLETE, True)
+        assert card.refund(ALL).is_complete
+    finally:
+        at_once.stop()
