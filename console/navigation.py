@@ -73,6 +73,16 @@ GROUPS: tuple[tuple[str, tuple[Page, ...]], ...] = (
         ),
     ),
     (
+        "Invoices",
+        (
+            Page("Invoices", "receipt_long", "invoices_invoice", "invoices.view_invoice"),
+            Page("Refunds", "undo", "invoices_refund", "invoices.view_refund"),
+            Page("Credits", "savings", "invoices_credit", "invoices.view_credit"),
+            Page("Card payments", "credit_card", "invoices_cardattempt", "invoices.view_cardattempt"),
+            Page("Calls to the outside", "call_made", "invoices_outsidecall", "invoices.view_outsidecall"),
+        ),
+    ),
+    (
         "Staging",
         (
             Page("Backlog", "inbox", "payments_paymentstaging", "payments.view_paymentstaging"),

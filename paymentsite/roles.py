@@ -101,6 +101,21 @@ MATRIX = """
     accounts.issue_key                          .        .         .            x           .
     accounts.rotate_key                         .        .         .            x           .
     accounts.revoke_key                         .        .         .            x           .
+    invoices.view_invoice                       x        x         x            x           x
+    invoices.view_refund                        x        x         x            x           x
+    invoices.view_credit                        x        x         x            x           x
+    invoices.view_cardattempt                   x        x         x            x           x
+    invoices.view_outsidecall                   x        x         x            x           x
+    invoices.export_invoices                    .        x         .            x           x
+    invoices.cancel_invoice                     .        x         .            .           .
+    invoices.request_refund                     .        x         .            .           .
+    invoices.approve_refund                     .        .         x            .           .
+    invoices.record_manual_refund               .        x         .            .           .
+    invoices.confirm_refund                     .        x         .            .           .
+    invoices.apply_credit                       .        x         .            .           .
+    invoices.record_chargeback                  .        x         .            .           .
+    invoices.convert_invoice                    .        x         .            .           .
+    invoices.ask_outside                        .        x         .            x           .
     django_celery_beat.view_periodictask        .        x         .            x           x
     django_celery_beat.add_periodictask         .        .         .            x           .
     django_celery_beat.change_periodictask      .        .         .            x           .

@@ -101,6 +101,8 @@ class Invoice(models.Model):
             ("record_chargeback", "Can record a chargeback"),
             ("convert_invoice", "Can change the method of an unpaid invoice"),
             ("export_invoices", "Can export invoices"),
+            ("confirm_refund", "Can record that the outside confirmed or refused a refund"),
+            ("ask_outside", "Can ask the gateways what became of a payment"),
         ]
         constraints = [
             models.CheckConstraint(

@@ -66,8 +66,8 @@ def test_nobody_but_an_operator_corrects_and_nobody_but_an_administrator_gives_o
     ("role", "permissions"),
     [
         ("viewer", set()),
-        ("auditor", set()),
-        ("approver", {"outbox.approve_replay", "notes.add_note", "notes.add_attachment"}),
+        ("auditor", {"invoices.export_invoices"}),
+        ("approver", {"outbox.approve_replay", "invoices.approve_refund", "notes.add_note", "notes.add_attachment"}),
     ],
 )
 def test_viewers_and_auditors_change_nothing_and_approvers_decide(role: str, permissions: set[str]) -> None:
@@ -77,6 +77,11 @@ def test_viewers_and_auditors_change_nothing_and_approvers_decide(role: str, per
 
 def test_no_role_may_both_ask_for_a_replay_and_approve_it() -> None:
     both = {"outbox.replay_event", "outbox.approve_replay"}
+    assert [role for role, held in permissions_by_role().items() if both <= held] == []
+
+
+def test_no_role_may_both_ask_for_a_refund_and_approve_it() -> None:
+    both = {"invoices.request_refund", "invoices.approve_refund"}
     assert [role for role, held in permissions_by_role().items() if both <= held] == []
 
 

@@ -1,0 +1,142 @@
+"""How invoices and what belongs to them are read on a page: words for codes, a sign beside each state, ages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.utils.safestring import SafeString
+
+from invoices.methods import find_method
+from invoices.methods.registry import UnknownMethod
+from invoices.models import Credit, Invoice, InvoiceLine, Refund
+from invoices.states import (
+    AttemptStatus,
+    CallKind,
+    CallStatus,
+    CreditKind,
+    FeeType,
+    InvoiceStatus,
+    RefundOutcome,
+    RefundStatus,
+)
+from kernel.adminsite import badge, record_link
+from kernel.display import NOTHING
+
+ZERO = Decimal("0.00")
+STATUSES: dict[str, tuple[str, str]] = {
+    InvoiceStatus.CREATED: ("Created", "waiting"),
+    InvoiceStatus.APPROVED: ("Approved", "waiting"),
+    InvoiceStatus.SETTLEMENT_SCHED: ("Settlement scheduled", "attention"),
+    InvoiceStatus.PARTIAL_PAID: ("Partly paid", "attention"),
+    InvoiceStatus.PAID: ("Paid", "good"),
+    InvoiceStatus.OVERDUE: ("Overdue", "bad"),
+    InvoiceStatus.REFUND_REQUESTED: ("Refund requested", "waiting"),
+    InvoiceStatus.REFUNDED: ("Refunded", "plain"),
+    InvoiceStatus.CREDITED: ("Credited", "plain"),
+    InvoiceStatus.CANCELLED: ("Cancelled", "plain"),
+    InvoiceStatus.MANUALLY_REFUNDED: ("Refunded outside", "plain"),
+    InvoiceStatus.CHARGEBACK: ("Charged back", "bad"),
+    InvoiceStatus.DELETE_ACCEPTED: ("Being deleted", "waiting"),
+    InvoiceStatus.DELETED: ("Deleted", "plain"),
+    InvoiceStatus.GL_UPDATED: ("Paid, GL changed", "attention"),
+    InvoiceStatus.GL_UPDATED_REFUND: ("Refunded, GL changed", "attention"),
+}
+REFUND_STATUSES: dict[str, tuple[str, str]] = {
+    RefundStatus.PENDING_APPROVAL: ("Waits for a second person", "attention"),
+    RefundStatus.DECLINED: ("Declined", "plain"),
+    RefundStatus.PROCESSING: ("On its way", "waiting"),
+    RefundStatus.PROCESSED: ("Done", "good"),
+    RefundStatus.REFUSED: ("Refused outside", "bad"),
+}
+OUTCOMES: dict[str, str] = {
+    RefundOutcome.CANCEL: "Invoice stopped",
+    RefundOutcome.CREDIT: "Credit on the account",
+    RefundOutcome.MONEY_BACK: "Back the way it came",
+    RefundOutcome.MANUAL: "Given back outside",
+}
+CREDIT_KINDS: dict[str, str] = {
+    CreditKind.CREDIT_MEMO: "From a refund",
+    CreditKind.ON_ACCOUNT: "Paid too much",
+}
+ATTEMPT_STATUSES: dict[str, tuple[str, str]] = {
+    AttemptStatus.CREATED: ("Not known yet", "attention"),
+    AttemptStatus.COMPLETED: ("Paid", "good"),
+    AttemptStatus.FAILED: ("Declined", "bad"),
+    AttemptStatus.CANCELLED: ("Given up", "plain"),
+}
+CALL_STATUSES: dict[str, tuple[str, str]] = {
+    CallStatus.PENDING: ("To be sent", "waiting"),
+    CallStatus.SENT: ("Sent, no answer yet", "waiting"),
+    CallStatus.UNKNOWN: ("Outcome unknown", "attention"),
+    CallStatus.SUCCEEDED: ("Done", "good"),
+    CallStatus.REFUSED: ("Refused", "bad"),
+}
+CALL_KINDS: dict[str, str] = {
+    CallKind.PREPAID_DEBIT: "Debit of a prepaid account",
+    CallKind.CARD_REFUND: "Refund to a card",
+}
+FEE_TYPES: dict[str, str] = {
+    FeeType.BASE_FEES: "Filing fee",
+    FeeType.PRIORITY_FEES: "Priority fee",
+    FeeType.FUTURE_EFFECTIVE_FEES: "Future effective fee",
+    FeeType.SERVICE_FEES: "Service fee",
+    FeeType.STATUTORY_GST: "GST on the filing",
+    FeeType.SERVICE_GST: "GST on the service fee",
+}
+
+
+def status_badge(invoice: Invoice) -> SafeString:
+    """The invoice's status; of one that is paid, whether a part of it was given back."""
+    words, kind = STATUSES[invoice.status]
+    if invoice.status == InvoiceStatus.PAID and invoice.facts.undone:
+        part = "credited" if invoice.credited_amount else "refunded"
+        return badge(f"{words}, partly {part}", kind)
+    return badge(words, kind)
+
+
+def refund_badge(refund: Refund) -> SafeString:
+    return badge(*REFUND_STATUSES[refund.status])
+
+
+def method_title(code: str) -> str:
+    """The method in words, or its code when its app is not there."""
+    try:
+        return find_method(code).title
+    except UnknownMethod:
+        return code
+
+
+def days_since(moment: datetime, *, at: datetime) -> str:
+    """`today`, `1 day`, `12 days`: whole days of 24 hours."""
+    days = (at - moment).days
+    if days < 1:
+        return "today"
+    return "1 day" if days == 1 else f"{days:,} days"
+
+
+def what_is_charged(invoice: Any) -> str:
+    """The first line and how many more there are; the lines are prefetched."""
+    lines = sorted(invoice.lines.all(), key=lambda line: line.pk)
+    if not lines:
+        return NOTHING
+    more = f" + {len(lines) - 1} more" if len(lines) > 1 else ""
+    return f"{lines[0].description}{more}"
+
+
+def given_back_of(line: InvoiceLine) -> Decimal:
+    """What live refunds hold of all parts of a line."""
+    return sum((line.undone(fee_type) for fee_type in FeeType), ZERO)
+
+
+def invoice_link(invoice_id: int | None) -> SafeString | str:
+    return NOTHING if invoice_id is None else record_link(Invoice, invoice_id, f"Invoice {invoice_id}")
+
+
+def refund_link(refund_id: int) -> SafeString | str:
+    return record_link(Refund, refund_id, f"Refund {refund_id}")
+
+
+def credit_link(credit_id: int) -> SafeString | str:
+    return record_link(Credit, credit_id, f"Credit {credit_id}")
