@@ -18,8 +18,8 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 START_SECONDS = 60
-# Postmaster and its first children, Valkey, broker, web and its worker process, worker, relay.
-ALL_PROCESSES = 13
+# Postmaster and its first children, Valkey, broker, web and its worker process, worker, relay, simulators.
+ALL_PROCESSES = 14
 # What the test run exports for itself; an instance under test must find nothing of it.
 NOT_PASSED_ON = ("DATABASE_URL", "DB_HOST", "REDIS_URL", "REDIS_HOST", "KAFKA_BROKERS", "NODE_ENV", "PAYMENTSITE_ROLE")
 
