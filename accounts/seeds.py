@@ -27,8 +27,7 @@ class Seed:
     number: str
     details: AccountDetails
     bank: BankDetails | None = None
-    opened_days_ago: int = 40
-    lock: tuple[str, str] | None = None
+    opened_days_ago: int = 120
 
 
 def _details(name: str, method: str, **others: Any) -> AccountDetails:
@@ -42,13 +41,11 @@ SEEDS = (
         "1003",
         _details("Old Mill Surveyors", "PAD", branch_name="North office"),
         BankDetails("0016", "10270", "330098761"),
-        lock=("NSF", "Funds not cleared: the bank returned the debit of invoice REG00900201"),
     ),
     Seed("1004", _details("Heron Bay Title", "EFT", eft_enabled=True, statement_notification_enabled=True)),
     Seed(
         "1005",
         _details("Larch & Partners", "EFT", eft_enabled=True, branch_name="Records"),
-        lock=("OVERDUE_EFT", "An invoice of the statement of two months ago is past its due date"),
     ),
     Seed("1006", _details("Ministry of Invented Works", "EJV")),
     Seed("1007", _details("Office of Internal Forms", "EJV", billable=False)),
@@ -63,6 +60,7 @@ SEEDS = (
 )
 PARTNERS: tuple[tuple[str, PartnerDetails, tuple[str, ...]], ...] = (
     ("COURTS", PartnerDetails(name="Invented courts", kind="GOVERNMENT"), ("CSO",)),
+    ("RURALTAX", PartnerDetails(name="Invented rural tax", kind="GOVERNMENT"), ("RPT",)),
     ("VITALS", PartnerDetails(name="Invented vital statistics", kind="GOVERNMENT"), ("VS",)),
     (
         "ASSESSOR",
@@ -89,9 +87,6 @@ def load_accounts(at: datetime) -> None:
             continue
         account = operations.open_account(seed.number, details, actor=ACTOR, reason=REASON, at=opened_at).account
         _make_known(account, seed, str(LEDGER_NUMBERS_FROM + place), opened_at)
-        if seed.lock is not None:
-            kind, cause = seed.lock
-            operations.lock_by_hand(account.pk, kind=kind, cause=cause, actor=ACTOR, at=at - timedelta(days=3))
     _agree_a_fee(at)
     for code, partner_details, products in PARTNERS:
         _add_partner(code, partner_details, products, at)

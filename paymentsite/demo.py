@@ -16,6 +16,7 @@ from accounts.operations import Reach, add_client, issue_key, set_reach
 from accounts.scopes import FEES_WAIVE, INVOICES_READ, REFUNDS_APPROVE, SCOPES
 from accounts.seeds import load_accounts
 from catalogue.seeds import load_catalogue
+from invoices.seeds import load_invoices
 from kernel.audit.actors import Actor
 from payments.operations.channels import create_channel, new_secret
 from payments.operations.staging_import import StagingImport, stage_lines
@@ -28,6 +29,7 @@ DEMO_FILE = Path(settings.BASE_DIR) / "fixtures" / "demo_payments.csv"
 # The day on which the file's newest payments were made; rows are moved as many whole days as have passed since.
 DEMO_FILE_ENDS_AT = datetime(2026, 11, 20, 9, 0)  # noqa: DTZ001 - the staging table's moments have no zone
 REASON = "Demo data"
+DEMO_PARTNER = "demo-partner"
 DEMO_CHANNELS: tuple[dict[str, Any], ...] = (
     {"slug": "generic", "name": "Any sender, plain format", "adapter": "generic"},
     {"slug": "issuing-bank", "name": "Issuing bank", "adapter": "issuing_bank"},
@@ -71,7 +73,7 @@ def load_demo_clients(*, at: datetime) -> None:
         create_channel(**channel, secret=secret, actor=actor, at=at, reason=REASON)
     write_secret(settings.STATE.demo_webhook_secret_file, webhook_secret)
     # A partner's system may do everything but waive fees, which is for systems of our own.
-    partner = _demo_key("Demo partner", "demo-partner", set(SCOPES) - {FEES_WAIVE}, actor=actor, at=at)
+    partner = _demo_key("Demo partner", DEMO_PARTNER, set(SCOPES) - {FEES_WAIVE}, actor=actor, at=at)
     write_secret(settings.STATE.demo_api_key_file, partner)
     # Whoever asked for a refund cannot approve it: that takes a second system.
     approver = _demo_key("Demo approver", "demo-approver", {INVOICES_READ, REFUNDS_APPROVE}, actor=actor, at=at)
@@ -85,9 +87,10 @@ def _demo_key(name: str, slug: str, scopes: set[str], *, actor: Actor, at: datet
 
 
 def load_demo_records(*, at: datetime) -> None:
-    """What is charged and where it is booked, then who pays and who is paid. What is there already is left alone."""
+    """What is charged and where it is booked, who pays, who is paid, and what is owed. What is there is left alone."""
     load_catalogue(at)
     load_accounts(at)
+    load_invoices(partner=DEMO_PARTNER, at=at)
 
 
 def stage_generated_rows(count: int, *, at: datetime, seed: int) -> StagingImport:
