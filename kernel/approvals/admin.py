@@ -24,7 +24,6 @@ from kernel.adminsite import (
     badge,
     confirmed_action,
     moment,
-    moment_column,
     name_thing,
     pretty_json,
 )
@@ -54,7 +53,7 @@ name_thing("approval", "Approval")
 
 @admin.register(ApprovalRequest)
 class ApprovalRequestAdmin(RecordAdmin):
-    list_display = ("asked_for", "summary_shown", "shown_status", "asker", "requested", "age")
+    list_display = ("asked_for", "summary_shown", "shown_status", "asker", "age")
     list_filter = (WhoseFilter, "status", "kind")
     search_fields = ("=ticket", "=requested_by", "=content_hash")
     search_help_text = "Whole ticket, name of who asked, or hash"
@@ -67,7 +66,6 @@ class ApprovalRequestAdmin(RecordAdmin):
     empty_text = "Nothing was asked for yet. A line appears here when somebody asks for an act that needs two people."
     story_empty = "Asking and deciding appear here, with who and why."
     actions_detail = ("approve", "refuse", "carry_out", "withdraw")
-    requested = moment_column("requested_at", "asked")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApprovalRequest]:
         kinds = approvable_with(request.user.has_perm)
@@ -103,7 +101,7 @@ class ApprovalRequestAdmin(RecordAdmin):
             ("Reason", record.reason),
             ("Ticket", record.ticket),
             ("Decide until", moment(record.expires_at)),
-            ("Waiting", self.age(record)),
+            ("How long ago", self.age(record)),
         )
         groups = [
             Facts(str(record), (("Status", self.shown_status(record)), ("In words", self._words(record)))),
@@ -148,7 +146,7 @@ class ApprovalRequestAdmin(RecordAdmin):
     def asker(self, asked: ApprovalRequest) -> SafeString | str:
         return principal(asked.requested_by_kind, asked.requested_by)
 
-    @display(description="waiting")
+    @display(description="asked")
     def age(self, asked: ApprovalRequest) -> str:
         return waiting(asked, at=timezone.now())
 

@@ -87,8 +87,8 @@ def waiting(asked: ApprovalRequest, *, at: datetime) -> str:
         return f"took {_about(asked.status_since - asked.requested_at)}"
     age = _about(at - asked.requested_at)
     if asked.expires_at <= at:
-        return f"{age}, its time is over"
-    return f"{age}, {_about(asked.expires_at - at)} left"
+        return f"{age} ago, its time is over"
+    return f"{age} ago, {_about(asked.expires_at - at)} left"
 
 
 def differences_now(asked: ApprovalRequest) -> tuple[list[Any], str]:
@@ -122,6 +122,10 @@ def comparison_of(asked: ApprovalRequest) -> Comparison:
         rows = [Row(_label(name), (_value(content, name), "not known"), is_wrong=True) for name in content]
         note = format_html("What is there now cannot be compared: {} {}", hindrance, _hash_note(asked))
         return Comparison("What changed since it was asked: not known", headers, rows, note)
+    if not found:
+        rows = [Row(_label(name), (_value(content, name),)) for name in content]
+        there = ("Field", "Asked for, and there now")
+        return Comparison("What changed since it was asked: nothing", there, rows, _hash_note(asked))
     names = [*content, *(name for name in changed if name not in content)]
     rows = [
         Row(
@@ -131,8 +135,6 @@ def comparison_of(asked: ApprovalRequest) -> Comparison:
         )
         for name in names
     ]
-    if not changed:
-        return Comparison("What changed since it was asked: nothing", headers, rows, _hash_note(asked))
     said = "It cannot be approved any more: refuse it, and let whoever still wants it ask again."
     title = f"What changed since it was asked: {len(changed)} of {len(names)} fields"
     return Comparison(title, headers, rows, format_html("{} {}", said, _hash_note(asked)))
