@@ -78,6 +78,22 @@ def make_call(call_id: UUID, *, actor: Actor = SYSTEM, clock: Callable[[], datet
     return _attempt(taken, actor=actor, clock=clock, may_write=True)
 
 
+@own_statements
+def ask_about_refund(refund_id: int, *, actor: Actor = SYSTEM, clock: Callable[[], datetime]) -> Refund:
+    """Asks the card gateway what became of a refund, telling it of the refund first where that has not succeeded yet.
+
+    Raises NoSuchCall where the refund is none to a card, and what `make_call` raises.
+    """
+    found = OutsideCall.objects.filter(refund_id=refund_id, kind=CallKind.CARD_REFUND).first()
+    if found is None:
+        raise NoSuchCall(f"No gateway was told of refund {refund_id}.")
+    call = make_call(found.pk, actor=actor, clock=clock)
+    state = card_gateway().find_refund(call.request["reference"], str(call.pk))
+    if call.status != CallStatus.SUCCEEDED or state is None:
+        return Refund.objects.get(pk=refund_id)
+    return note_card_refund(refund_id, state, actor=actor, at=clock())
+
+
 def sweep_call(call_id: UUID, *, clock: Callable[[], datetime]) -> OutsideCall:
     """As make_call, for the sweep: a debit is only asked for, and given up when its patience is over."""
     taken = _take(call_id, at=clock())

@@ -6,11 +6,11 @@ from datetime import datetime
 
 from invoices.models import Invoice, InvoiceReference
 from invoices.numbers import invoice_number_of
-from invoices.operations.standing import follow
+from invoices.operations.standing import follow, lock_invoice
 from invoices.states import InvoiceStatus, MethodCode, ReferenceStatus
 from kernel.audit.actors import Actor
 from kernel.errors import Conflict
-from kernel.transactions import inside_unit_of_work
+from kernel.transactions import inside_unit_of_work, unit_of_work
 
 CARDS = frozenset({MethodCode.CC.value, MethodCode.DIRECT_PAY.value})
 
@@ -23,8 +23,14 @@ class CannotConvert(Conflict):
     next_step = "Only an online-banking invoice on which nothing is paid can be changed, to a card."
 
 
+@unit_of_work
+def convert(invoice_id: int, target: str, *, actor: Actor, reason: str = "", at: datetime) -> Invoice:
+    """As one unit of work; see `convert_to_card`."""
+    return convert_to_card(lock_invoice(invoice_id), target, actor=actor, reason=reason, at=at)
+
+
 @inside_unit_of_work
-def convert_to_card(invoice: Invoice, target: str, *, actor: Actor, at: datetime) -> Invoice:
+def convert_to_card(invoice: Invoice, target: str, *, actor: Actor, reason: str = "", at: datetime) -> Invoice:
     """Makes the locked invoice one that is paid by card: CC where the external ledger has it already, else DIRECT_PAY.
 
     `target` is CC or DIRECT_PAY; which of them it becomes, the ledger decides. Converting what was converted changes
@@ -52,5 +58,5 @@ def convert_to_card(invoice: Invoice, target: str, *, actor: Actor, at: datetime
             status_since=at,
         )
     change = {"payment_method": method.value, "payment_method_before": before}
-    follow(invoice, "invoice.method-changed", actor=actor, at=at, change=change)
+    follow(invoice, "invoice.method-changed", actor=actor, at=at, reason=reason, change=change)
     return invoice

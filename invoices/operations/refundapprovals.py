@@ -39,6 +39,7 @@ def request_refund(
     reason: str,
     staff_comment: str = "",
     notification_email: str = "",
+    expects: str = "",
     actor: Actor,
     scopes: Collection[str] = (),
     at: datetime,
@@ -50,6 +51,7 @@ def request_refund(
         reason=reason,
         staff_comment=staff_comment,
         notification_email=notification_email,
+        expects=expects,
         actor=actor,
         scopes=scopes,
         at=at,
@@ -64,6 +66,7 @@ def ask_for_refund(
     reason: str,
     staff_comment: str = "",
     notification_email: str = "",
+    expects: str = "",
     actor: Actor,
     scopes: Collection[str] = (),
     at: datetime,
@@ -71,7 +74,7 @@ def ask_for_refund(
     """Asks for a refund of the locked invoice: all that is left with `parts` None. Carried out at once unless its
     product wants a second person; the gateway is called after the commit, by `make_call` or the sweep.
 
-    Raises what `plan_refund` and `request_approval` raise; nothing is kept then.
+    Raises what `add_refund` and `request_approval` raise; nothing is kept then.
     """
     refund, plan = add_refund(
         invoice,
@@ -79,6 +82,7 @@ def ask_for_refund(
         reason=reason,
         staff_comment=staff_comment,
         notification_email=notification_email,
+        expects=expects,
         actor=actor,
         at=at,
     )

@@ -10,7 +10,13 @@ from invoices.methods import Collection, find_method
 from invoices.models import Invoice, InvoiceLine, Refund, RefundLine
 from invoices.operations.callrows import queue_card_refund
 from invoices.operations.creditrows import add_credit
-from invoices.operations.refundplans import RefundPart, RefundPlan, is_confirmed_outside, plan_refund
+from invoices.operations.refundplans import (
+    RefundPart,
+    RefundPlan,
+    is_confirmed_outside,
+    plan_refund,
+    require_same_plan,
+)
 from invoices.operations.standing import follow, lock_invoice, turn_references
 from invoices.states import (
     CreditKind,
@@ -56,12 +62,14 @@ def add_refund(
     staff_comment: str = "",
     notification_email: str = "",
     is_manual: bool = False,
+    expects: str = "",
     actor: Actor,
     at: datetime,
 ) -> tuple[Refund, RefundPlan]:
     """The row of a refund of the locked invoice, its amounts held back from others, and what it will do.
 
-    Raises what `plan_refund` raises, and RefundReasonMissing. Nothing is carried out yet.
+    `expects` is the fingerprint of the plan that was shown. Raises what `plan_refund` and `require_same_plan` raise,
+    and RefundReasonMissing. Nothing is carried out yet.
     """
     reason = reason.strip()
     if not reason or len(reason) > REASON_LIMIT:
@@ -69,6 +77,7 @@ def add_refund(
         raise RefundReasonMissing(message, errors=(FieldError("reason", "required", message),))
     InvoiceLine.objects.lock(invoice.pk)
     plan = plan_refund(invoice, parts, is_manual=is_manual)
+    require_same_plan(plan, expects)
     refund = Refund.objects.create(
         invoice=invoice,
         is_full=plan.is_full,
@@ -102,19 +111,27 @@ def record_manual_refund(
     reason: str,
     evidence: str,
     staff_comment: str = "",
+    expects: str = "",
     actor: Actor,
     at: datetime,
 ) -> Refund:
     """Records what finance gave back outside, with its evidence; no other system is told (domain.md 11.3, A9, A22).
 
-    Raises EvidenceMissing and what `plan_refund` raises.
+    Raises EvidenceMissing and what `add_refund` raises.
     """
     if not evidence.strip():
         message = "Give what proves it: the cheque's number or the bank's reference."
         raise EvidenceMissing(message, errors=(FieldError("evidence", "required", message),))
     invoice = lock_invoice(invoice_id)
     refund, _ = add_refund(
-        invoice, parts, reason=reason, staff_comment=staff_comment, is_manual=True, actor=actor, at=at
+        invoice,
+        parts,
+        reason=reason,
+        staff_comment=staff_comment,
+        is_manual=True,
+        expects=expects,
+        actor=actor,
+        at=at,
     )
     _finish(invoice, refund, evidence=evidence.strip(), final_at=at, actor=actor, at=at)
     return refund

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -41,6 +43,14 @@ class RefundPartsUnfit(Refused):
 
     code = "refund-parts-unfit"
     title = "Parts of the refund do not fit"
+
+
+class RefundPlanChanged(Conflict):
+    """The refund would not do any more what was shown before it was asked for."""
+
+    code = "refund-plan-changed"
+    title = "The refund has changed"
+    next_step = "Look at what it would do now, and ask again if that is still wanted."
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +101,14 @@ class RefundPlan:
         )
         return (said, waiting, share)
 
+    @property
+    def fingerprint(self) -> str:
+        """The same for plans that say the same: by it a confirmation is bound to what was shown."""
+        parts = sorted((part.line_id, part.fee_type.value, str(part.amount)) for part in self.parts)
+        said = [self.invoice.pk, self.invoice.status, parts, str(self.amount), self.outcome, self.needs_approval]
+        after = [self.status_at_once, self.status_after, str(self.credit), str(self.partner_share)]
+        return hashlib.sha256(json.dumps([*said, *after]).encode()).hexdigest()
+
 
 def plan_refund(invoice: Invoice, parts: Sequence[RefundPart] | None, *, is_manual: bool = False) -> RefundPlan:
     """What giving back these parts would do; with None, all that is left.
@@ -120,6 +138,13 @@ def plan_refund(invoice: Invoice, parts: Sequence[RefundPart] | None, *, is_manu
         partner_share=_partner_share(invoice, wanted),
         needs_approval=invoice.product.refund_approval and not is_manual,
     )
+
+
+def require_same_plan(plan: RefundPlan, expects: str) -> None:
+    """Raises RefundPlanChanged unless `expects` is the plan's fingerprint; with '' nothing particular is expected."""
+    if expects and expects != plan.fingerprint:
+        message = f"{plan.invoice} or what was asked for has changed since this was shown."
+        raise RefundPlanChanged(message, ids=[plan.invoice.pk])
 
 
 def is_confirmed_outside(invoice: Invoice, outcome: RefundOutcome) -> bool:
