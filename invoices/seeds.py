@@ -119,9 +119,7 @@ def _cards_and_banks() -> tuple[Seed, ...]:
     return (
         Seed(30, "1009", "NRO", "DIRECT_PAY", (FilingLine("NM620", priority=True),), (_paid_by_card,), "NR7781201"),
         Seed(18, "1009", "CSO", "DIRECT_PAY", court, (_paid_by_card,), "CSO55120", "File 2026-118"),
-        Seed(
-            8, "1010", "PPR", "DIRECT_PAY", (FilingLine("LIENREG"),), (_paid_by_card, _given_back_outside), "PPR90013"
-        ),
+        Seed(8, "1010", "PPR", "DIRECT_PAY", lien, (_paid_by_card, _given_back_outside), "PPR90013"),
         Seed(3, "1010", "VS", "DIRECT_PAY", (FilingLine("WILLNOTICE"),), (_paid_by_card,), "VS0000312"),
         Seed(0.5, "1010", "NRO", "DIRECT_PAY", (FilingLine("NM620"),), (), "NR7781202"),
         Seed(0.1, "1009", "CP", "DIRECT_PAY", (FilingLine("OTANN"),), (), "CP0003001"),
