@@ -47,7 +47,9 @@ def refusals(
     """
     if account.closed_at is not None and account.closed_at <= at:
         return [Gate(ACCOUNT_CLOSED, "The account is closed.", "Use an account that is open.")]
-    return [*_of_locks(method, locks), *_of_method(account, method, identity, at)]
+    found = [*_of_locks(method, locks), *_of_method(account, method, identity, at)]
+    # A bounced debit locks the account and freezes its debits: that is one refusal, not two.
+    return list({gate.code: gate for gate in reversed(found)}.values())[::-1]
 
 
 def _of_locks(method: str, locks: Collection[AccountLock]) -> list[Gate]:

@@ -9,13 +9,15 @@ from typing import Any
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from accounts.gates import refusals
+from accounts.gates import Gate, refusals
 from accounts.models import AccountFee, AccountLock, LedgerIdentity, PaymentAccount
-from accounts.states import IdentityStatus, Method
+from accounts.states import WORDS, IdentityStatus, Method
 from kernel.adminsite import Facts, badge, moment, table
 from kernel.crypto import SecretUnreadable
 
 NOTHING = "–"
+# Staff's own, and the card by which a lock is paid off, are open to every account.
+METHODS_SHOWN = [method for method in Method if method not in (Method.INTERNAL, Method.CC)]
 STATUS_KINDS = {
     IdentityStatus.PENDING: "waiting",
     IdentityStatus.PENDING_PAD_ACTIVATION: "waiting",
@@ -156,18 +158,32 @@ def fees_table(fees: Iterable[AccountFee]) -> SafeString:
 
 
 def gates_table(account: Any, at: datetime) -> SafeString:
-    """Method by method, whether it may order now, and if not why and what to do. From `with_state()`."""
+    """Method by method, whether it may order now, and if not why and what to do. From `with_state()`.
+
+    What stands in the way of every method is said once, above.
+    """
     identities = {identity.payment_method: identity for identity in account.live_identities}
-    rows = []
-    for method in Method:
-        if method in (Method.INTERNAL, Method.CC):
-            continue
-        gates = refusals(account, method, locks=account.live_locks, identity=identities.get(method), at=at)
-        answer = badge("Refused", "bad") if gates else badge("Yes", "good")
-        why = format_html_join(" ", "{} {}", ((gate.message, gate.next_step) for gate in gates))
-        words = next(label for value, label in account._meta.get_field("payment_method").choices if value == method)
-        rows.append((words, answer, why))
-    return table(("Method", "May order", "Why not, and what to do"), rows)
+    found = {
+        method: refusals(account, method, locks=account.live_locks, identity=identities.get(method), at=at)
+        for method in METHODS_SHOWN
+    }
+    everywhere = [gate for gate in found[Method.DIRECT_PAY] if all(gate in gates for gates in found.values())]
+    if account.is_closed:
+        return _said(everywhere)
+    rows = [
+        (
+            WORDS[method.value],
+            badge("Refused", "bad") if gates else badge("Yes", "good"),
+            _said([gate for gate in gates if gate not in everywhere]),
+        )
+        for method, gates in found.items()
+    ]
+    heads = ("Method", "May order", "Why not, and what to do")
+    return SafeString(_said(everywhere) + table(heads, rows))
+
+
+def _said(gates: Sequence[Gate]) -> SafeString:
+    return format_html_join("", "<p><b>{}</b> {}</p>", ((gate.message, gate.next_step) for gate in gates))
 
 
 def _yes(is_so: bool) -> str:

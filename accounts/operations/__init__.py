@@ -31,6 +31,7 @@ from accounts.operations.finding import (
     AccountClosed,
     NoSuchAccount,
     ReferenceUnknown,
+    locked_account,
 )
 from accounts.operations.identities import (
     BankDetailsMissing,
@@ -74,6 +75,7 @@ from accounts.operations.payers import (
     AccountNotClosable,
     AccountUnfit,
     Opening,
+    add_account,
     change_account,
     change_default_method,
     close_account,
@@ -117,6 +119,7 @@ __all__ = [
     "TermsAcceptedBefore",
     "accept_pad_terms",
     "activate_pad",
+    "add_account",
     "add_client",
     "add_partner",
     "change_account",
@@ -131,6 +134,7 @@ __all__ = [
     "lift_lock",
     "lock_account",
     "lock_by_hand",
+    "locked_account",
     "open_account",
     "record_ledger_numbers",
     "release_account",

@@ -147,7 +147,7 @@ def accept_pad_terms(
     )
     account.save(update_fields=["pad_terms_accepted_at", "pad_terms_accepted_by", "pad_activates_at"])
     after = {"accepted_by": accepted_by, "pad_activates_at": account.pad_activates_at}
-    record_entry(actor=actor, action="account.pad-terms-accepted", subject=account, after=after, reason=reason, at=at)
+    record_entry(actor=actor, action="account.debit-terms-accepted", subject=account, after=after, reason=reason, at=at)
     return account
 
 
@@ -203,7 +203,7 @@ def activate_pad(account_id: int, *, actor: Actor, reason: str = "", at: datetim
     before = _shown(identity)
     identity._move_to(IdentityStatus.ACTIVE, at=at)
     identity.save(update_fields=["status", "status_since"])
-    _record(account, "account.pad-activated", identity, before, actor=actor, reason=reason, at=at)
+    _record(account, "account.debits-activated", identity, before, actor=actor, reason=reason, at=at)
     return identity
 
 
@@ -213,7 +213,7 @@ def freeze_identity(identity_id: int, *, actor: Actor, reason: str, at: datetime
     account, identity = _locked_with_account(identity_id)
     if identity.status == IdentityStatus.FREEZE:
         return identity
-    return _move(account, identity, IdentityStatus.FREEZE, "account.frozen", actor=actor, reason=reason, at=at)
+    return _move(account, identity, IdentityStatus.FREEZE, "account.debits-frozen", actor=actor, reason=reason, at=at)
 
 
 @unit_of_work
@@ -227,7 +227,7 @@ def unfreeze_identity(identity_id: int, *, actor: Actor, reason: str, at: dateti
         return identity
     if account.locks.filter(kind=LockKind.NSF, lifted_at__isnull=True).exists():
         raise LockStands(f"{account.account_number} is locked (NSF).", ids=[account.pk])
-    return _move(account, identity, IdentityStatus.ACTIVE, "account.unfrozen", actor=actor, reason=reason, at=at)
+    return _move(account, identity, IdentityStatus.ACTIVE, "account.debits-unfrozen", actor=actor, reason=reason, at=at)
 
 
 @unit_of_work

@@ -83,6 +83,14 @@ class Opening(NamedTuple):
 def open_account(
     account_number: str, details: AccountDetails, *, actor: Actor, reason: str = "", at: datetime
 ) -> Opening:
+    """As one unit of work; see `add_account`."""
+    return add_account(account_number, details, actor=actor, reason=reason, at=at)
+
+
+@inside_unit_of_work
+def add_account(
+    account_number: str, details: AccountDetails, *, actor: Actor, reason: str = "", at: datetime
+) -> Opening:
     """A new account under this number; with the same details as before, the one there is, and is_new False.
 
     Raises AccountUnfit, ReferenceUnknown, or AccountKnown, whose context shows the difference.

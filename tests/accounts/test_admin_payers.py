@@ -186,9 +186,9 @@ def test_only_what_is_possible_now_is_offered(operator: Client, administrator: C
         "Lift a lock",
         "Lock",
         "Set bank details",
+        "Show the bank account number",
         "Change default method",
         "Change details",
-        "Show the bank account number",
     ]
     assert offered(administrator, card) == ["Change default method", "Change details", "Charge differently", "Close"]
     close_account(card.pk, actor=ACTOR, reason="Out", at=AT)

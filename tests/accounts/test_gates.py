@@ -55,6 +55,15 @@ def test_a_live_lock_stands_before_every_method_but_those_that_staff_or_the_debt
     assert frozenset({"INTERNAL", "CC", "NO_FEE", "ROUTING_SLIP"}) == EXEMPT_FROM_LOCKS
 
 
+def test_a_lock_and_the_debits_that_it_froze_are_told_once() -> None:
+    frozen = LedgerIdentity(status=IdentityStatus.FREEZE)
+
+    [gate] = refusals(account(), "PAD", locks=[lock(LockKind.NSF)], identity=frozen, at=AT)
+
+    assert gate.code == "PAD_CURRENTLY_NSF"
+    assert gate.message.startswith("A debit of the account bounced")
+
+
 def test_a_lifted_lock_stands_before_nothing() -> None:
     assert codes(account(), "DIRECT_PAY", locks=[lock(LockKind.NSF, lifted_at=EARLIER)]) == []
 

@@ -159,7 +159,7 @@ def test_accepted_terms_start_the_waiting_time() -> None:
     assert accepted.pad_activates_at is not None
     # Monday the 2nd in Vancouver; the 3rd, 4th and 5th go by.
     assert accepted.pad_activates_at.isoformat() == "2026-03-06T00:00:00-08:00"
-    assert AuditEntry.objects.filter(action="account.pad-terms-accepted").count() == 1
+    assert AuditEntry.objects.filter(action="account.debit-terms-accepted").count() == 1
     with pytest.raises(TermsAcceptedBefore, match=r"A\. Customer accepted"):
         accept_pad_terms(account.pk, accepted_by="B. Customer", actor=ACTOR, at=LATER)
 
@@ -185,7 +185,7 @@ def test_an_identity_that_the_ledger_knows_waits_for_the_day_and_is_then_active(
 
     assert activate_pad(account.pk, actor=ACTOR, at=account.pad_activates_at).status == "ACTIVE"
     activate_pad(account.pk, actor=ACTOR, at=LATER)
-    assert AuditEntry.objects.filter(action="account.pad-activated").count() == 1
+    assert AuditEntry.objects.filter(action="account.debits-activated").count() == 1
 
 
 def test_an_identity_whose_day_has_come_is_active_as_soon_as_the_ledger_knows_it() -> None:
@@ -223,9 +223,9 @@ def test_a_frozen_identity_is_not_activated_but_unfrozen() -> None:
         activate_pad(account.pk, actor=ACTOR, at=LATER)
 
     assert unfreeze_identity(identity.pk, actor=ACTOR, reason="Settled", at=LATER).status == "ACTIVE"
-    assert list(AuditEntry.objects.filter(action__contains="fro").order_by("id").values_list("action", "reason")) == [
-        ("account.frozen", "Asked by the bank"),
-        ("account.unfrozen", "Settled"),
+    assert list(AuditEntry.objects.filter(action__contains="froz").order_by("id").values_list("action", "reason")) == [
+        ("account.debits-frozen", "Asked by the bank"),
+        ("account.debits-unfrozen", "Settled"),
     ]
 
 

@@ -35,7 +35,7 @@ def test_debits_whose_waiting_time_has_passed_become_active_and_the_others_wait(
     not_due.refresh_from_db()
     assert (due.status, not_due.status) == ("ACTIVE", "PENDING_PAD_ACTIVATION")
     assert JobRun.objects.get().result == {"activated": 1, "refused": {}}
-    entry = AuditEntry.objects.get(action="account.pad-activated")
+    entry = AuditEntry.objects.get(action="account.debits-activated")
     assert (entry.object_id, entry.actor) == (str(due.account_id), "activation of debits")
 
 

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.utils import timezone
 
-from accounts.models import ApiKey, LedgerIdentity, Partner, PaymentAccount
+from accounts.models import AccountFee, ApiKey, LedgerIdentity, Partner, PartnerProduct, PaymentAccount
 from accounts.scopes import FEES_WAIVE, INVOICES_READ, REFUNDS_APPROVE, SCOPES
 from payments.ingestion import IngestionTotals, Pace, ingest
 from payments.models import Channel, Payment, ReferenceConflict, StagingRejection
@@ -109,4 +109,8 @@ def test_the_demo_has_accounts_of_every_method_and_two_that_are_locked() -> None
     assert list(locked) == ["1003", "1005"]
     statuses = LedgerIdentity.objects.filter(payment_method="PAD").order_by("pk").values_list("status", flat=True)
     assert list(statuses) == ["ACTIVE", "PENDING_PAD_ACTIVATION", "FREEZE"]
-    assert Partner.objects.count() == 3
+    assert Partner.objects.count() == 4
+    assert PartnerProduct.objects.count() == 4
+    assert AccountFee.objects.get().service_fee_code_id == "TRF02"
+    assert PaymentAccount.objects.count() == 12
+    assert PaymentAccount.objects.get(account_number="1006").journal_gl is not None
