@@ -83,5 +83,5 @@ def _holds(principal: Principal, permission: str, scope: str, scopes: Collection
     if principal.kind == PrincipalKind.API_CLIENT:
         return bool(scope) and scope in scopes
     # Asked of the database each time: what a page or a message says of a person may be out of date.
-    user = get_user_model()._default_manager.filter(pk=principal.user_id, is_active=True).first()
+    user = get_user_model()._default_manager.filter(pk=principal.user_id or 0, is_active=True).first()
     return user is not None and user.has_perm(permission)
