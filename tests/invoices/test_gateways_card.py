@@ -4,36 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import urlsplit
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from django.conf import settings
 
 from invoices.gateways import (
     CardGateway,
-    CardOrder,
-    CardOrderState,
     CardOrderStatus,
     CardRefund,
     CardRefundRefused,
     GatewayDown,
-    HashWrong,
     OutcomeUnknown,
     RefundLineStatus,
-    RevenueLine,
     card_gateway,
 )
 from invoices.gateways.errors import AnswerUnusable, KeyUsedOtherwise
+from tests.invoices.cardorders import FEES, REFERENCE, SERVICE, an_order
 from tests.simulators.running import RunningSimulators
 
-REFERENCE = "REG00000042"
-FEES = RevenueLine(1, "112.32041.35301.1278.3200000.000000.0000", Decimal("20.00"))
-SERVICE = RevenueLine(2, "112.32041.35301.1278.3200009.000000.0000", Decimal("1.50"))
 ALL = CardRefund(REFERENCE, "REFUND-1", Decimal("21.50"), (FEES, SERVICE))
 PART = CardRefund(REFERENCE, "REFUND-2", Decimal("8.29"), (dataclasses.replace(FEES, amount=Decimal("8.29")),))
 
@@ -49,125 +41,6 @@ def paid(simulators: RunningSimulators, card: CardGateway) -> UUID:
     order = an_order()
     simulators.decide(card.payment_link(order))
     return order.transaction_id
-
-
-def an_order(**changes: object) -> CardOrder:
-    order = CardOrder(
-        reference=REFERENCE,
-        transaction_id=uuid4(),
-        amount=Decimal("21.50"),
-        currency="CAD",
-        description="Annual report",
-        revenue_lines=(FEES, SERVICE),
-        return_url="http://127.0.0.1:9/card/return",
-    )
-    return dataclasses.replace(order, **changes)  # type: ignore[arg-type]
-
-
-def query_of(address: str) -> str:
-    return urlsplit(address).query
-
-
-def test_whoever_pays_comes_back_with_what_was_paid(simulators: RunningSimulators, card: CardGateway) -> None:
-    order = an_order()
-    assert card.find_order(REFERENCE) == CardOrderState(REFERENCE, CardOrderStatus.NONE)
-
-    address = simulators.decide(card.payment_link(order))
-
-    assert address.startswith("http://127.0.0.1:9/card/return?")
-    returned = card.verify_return(query_of(address))
-    assert returned.approved
-    assert (returned.reference, returned.transaction_id, returned.amount) == (
-        REFERENCE,
-        order.transaction_id,
-        Decimal("21.50"),
-    )
-    found = card.find_order(REFERENCE)
-    assert (found.status, found.amount, found.currency) == (CardOrderStatus.PAID, Decimal("21.50"), "CAD")
-    assert found.status.has_money
-    assert (found.transaction_id, found.authorization) == (order.transaction_id, returned.authorization)
-    assert found.receipt_number == "CARD00000001"
-    assert found.paid_at == returned.occurred_at
-    assert found.refunds == ()
-
-
-def test_whoever_gives_up_comes_back_too_and_nothing_is_taken(simulators: RunningSimulators, card: CardGateway) -> None:
-    address = simulators.decide(card.payment_link(an_order()), pays=False)
-    returned = card.verify_return(query_of(address))
-    assert (returned.approved, returned.reason, returned.authorization) == (False, "The payer gave up", "")
-    found = card.find_order(REFERENCE)
-    assert (found.status, found.paid_at) == (CardOrderStatus.DECLINED, None)
-    assert not found.status.has_money
-
-
-def test_a_declined_card_is_told_apart_and_can_be_tried_again(simulators: RunningSimulators, card: CardGateway) -> None:
-    simulators.fault("card", "declined")
-    link = card.payment_link(an_order())
-    assert card.verify_return(query_of(simulators.decide(link))).reason == "The card was declined"
-    assert card.verify_return(query_of(simulators.decide(link))).approved
-    assert card.find_order(REFERENCE).status is CardOrderStatus.PAID
-
-
-def test_a_return_with_a_wrong_hash_is_not_believed_and_the_order_says_what_was_paid(
-    simulators: RunningSimulators,
-    card: CardGateway,
-) -> None:
-    simulators.fault("card", "wrong_hash")
-    address = simulators.decide(card.payment_link(an_order()))
-    with pytest.raises(HashWrong):
-        card.verify_return(query_of(address))
-    assert card.find_order(REFERENCE).status is CardOrderStatus.PAID
-
-
-def test_a_payer_who_never_comes_back_has_still_paid(simulators: RunningSimulators, card: CardGateway) -> None:
-    simulators.fault("card", "accept_then_time_out")
-    with pytest.raises(OSError, match="timed out"):
-        simulators.decide(card.payment_link(an_order()), timeout=0.3)
-    assert card.find_order(REFERENCE).status is CardOrderStatus.PAID
-    assert len(simulators.orders()) == 1
-
-
-@pytest.fixture
-def listener() -> Generator[tuple[str, list[str]]]:
-    """A return address that counts who comes by."""
-    seen: list[str] = []
-
-    class Door(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            seen.append(urlsplit(self.path).query)
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/card/return", seen
-    server.shutdown()
-    server.server_close()
-
-
-def test_a_gateway_that_calls_before_it_redirects_says_the_same_twice(
-    simulators: RunningSimulators,
-    card: CardGateway,
-    listener: tuple[str, list[str]],
-) -> None:
-    url, seen = listener
-    simulators.fault("card", "duplicate_call")
-    address = simulators.decide(card.payment_link(an_order(return_url=url)))
-    assert seen == [query_of(address)]
-    assert card.verify_return(seen[0]) == card.verify_return(query_of(address))
-
-
-def test_an_order_that_is_paid_is_not_paid_again_by_another_attempt(
-    simulators: RunningSimulators,
-    card: CardGateway,
-    paid: UUID,
-) -> None:
-    address = simulators.decide(card.payment_link(an_order()))
-    assert card.verify_return(query_of(address)).transaction_id == paid
-    assert len(simulators.orders()) == 1
 
 
 def test_a_refund_gives_back_what_its_lines_say(simulators: RunningSimulators, card: CardGateway, paid: UUID) -> None:
