@@ -14,8 +14,7 @@ ZERO = Decimal("0.00")
 class Facts:
     """All that decides about an invoice's status. Amounts are of the invoice's currency.
 
-    `first_status` is the method's, for an unpaid invoice without evidence; `has_active_reference` counts only where
-    the method waits for money on the ledger's invoice (`scheduled_by_reference`).
+    `first_status` is the method's, for an unpaid invoice without evidence.
     """
 
     first_status: InvoiceStatus
@@ -42,11 +41,22 @@ class Facts:
         return self.refunded + self.credited + self.manual
 
     @property
+    def is_undone(self) -> bool:
+        """Whether all of it was given back or is being given back, and nobody took the payment away since."""
+        if self.is_bounced and self.paid < self.total:
+            return False
+        return self.total > ZERO and self.undone + self.pending >= self.total
+
+    @property
     def owing(self) -> Decimal:
-        """What the payer still has to pay; nothing once it was stopped or undone."""
-        if self.is_cancelled or self.is_deleted or self.is_abandoned or self.is_charged_back:
+        """What the payer still has to pay; nothing once it was stopped or undone.
+
+        What was given back of it in part does not lessen it when its payment is taken away afterwards: that part is
+        with the payer still, as a credit or as money.
+        """
+        if self.is_cancelled or self.is_deleted or self.is_abandoned or self.is_charged_back or self.is_undone:
             return ZERO
-        return max(self.total - self.paid - self.undone, ZERO) if self.paid < self.total else ZERO
+        return self.total - self.paid
 
 
 def implied_status(facts: Facts) -> InvoiceStatus:
@@ -65,11 +75,12 @@ def _stopped(facts: Facts) -> InvoiceStatus | None:
 
 
 def _undone(facts: Facts) -> InvoiceStatus | None:
-    if facts.total == ZERO or facts.undone + facts.pending < facts.total:
+    if not facts.is_undone:
         return None
     if facts.pending:
         return InvoiceStatus.REFUND_REQUESTED
-    if facts.manual == facts.total:
+    # A cheque for what was left after other refunds ends it as well: no other system knows of all of it.
+    if facts.manual:
         return InvoiceStatus.MANUALLY_REFUNDED
     if facts.credited == facts.total:
         return InvoiceStatus.CREDITED
@@ -86,8 +97,10 @@ def _paid(facts: Facts) -> InvoiceStatus | None:
 def _unpaid(facts: Facts) -> InvoiceStatus:
     if facts.is_overdue:
         return InvoiceStatus.OVERDUE
+    if facts.is_bounced:
+        return InvoiceStatus.SETTLEMENT_SCHED
     if facts.paid > ZERO:
         return InvoiceStatus.PARTIAL_PAID
-    if facts.is_bounced or facts.is_scheduled:
+    if facts.is_scheduled:
         return InvoiceStatus.SETTLEMENT_SCHED
     return facts.first_status

@@ -47,7 +47,7 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
 
     def past_due(self, at: datetime) -> Self:
         """Bank transfers that are past their overdue date and not marked yet."""
-        return self.filter(payment_method="EFT", status="APPROVED", overdue_date__lte=at)
+        return self.filter(payment_method="EFT", status__in=["APPROVED", "PARTIAL_PAID"], overdue_date__lte=at)
 
 
 class InvoiceLineQuerySet(models.QuerySet["InvoiceLine"]):

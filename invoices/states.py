@@ -19,7 +19,7 @@ class InvoiceStatus(StrEnum):
     REFUNDED = "REFUNDED"  # all of it went back the way it came
     CREDITED = "CREDITED"  # all of it stands as a credit on the payer's account
     CANCELLED = "CANCELLED"  # stopped before any money was taken
-    MANUALLY_REFUNDED = "MANUALLY_REFUNDED"  # all of it went back outside of the platform, as finance recorded
+    MANUALLY_REFUNDED = "MANUALLY_REFUNDED"  # all of it went back, the rest or all outside, as finance recorded
     CHARGEBACK = "CHARGEBACK"  # the card issuer took the money back
     DELETE_ACCEPTED = "DELETE_ACCEPTED"  # given up by the payer; deleted once no card payment is under way
     DELETED = "DELETED"  # given up before payment
@@ -186,8 +186,8 @@ class AttemptStatus(StrEnum):
 ATTEMPT_MOVES: dict[AttemptStatus, frozenset[AttemptStatus]] = {
     AttemptStatus.CREATED: frozenset({AttemptStatus.COMPLETED, AttemptStatus.FAILED, AttemptStatus.CANCELLED}),
     AttemptStatus.COMPLETED: frozenset(),
-    AttemptStatus.FAILED: frozenset(),
-    # A payer may pay on a page that they left open: the money counts.
+    # A payer may try again on a page that declined, or pay on one that they left open: the money counts.
+    AttemptStatus.FAILED: frozenset({AttemptStatus.COMPLETED}),
     AttemptStatus.CANCELLED: frozenset({AttemptStatus.COMPLETED}),
 }
 

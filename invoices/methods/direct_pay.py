@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from invoices.methods.protocol import (
-    ABANDONED,
     REFUNDED_BY_REQUEST,
     REFUNDED_OUTSIDE,
+    REST_REFUNDED,
     Collection,
     PaymentMethod,
     Standing,
@@ -29,14 +29,16 @@ DIRECT_PAY = PaymentMethod(
     collection=Collection.CARD,
     releases_at_creation=False,
     moves=moves(Trigger.PAID, (S.CREATED, S.PAID))
-    | ABANDONED
+    | moves(Trigger.ABANDONED, (S.CREATED, S.DELETE_ACCEPTED))
+    | moves(Trigger.DELETED, (S.DELETE_ACCEPTED, S.DELETED), (S.CREATED, S.DELETED))
     # A payment on a page that was left open counts, although the payer had given up.
     | moves(Trigger.PAID, (S.DELETE_ACCEPTED, S.PAID), (S.DELETED, S.PAID))
     | moves(Trigger.GL_CHANGED, (S.PAID, S.GL_UPDATED), (S.REFUNDED, S.GL_UPDATED_REFUND))
     | moves(Trigger.GL_POSTED, (S.GL_UPDATED, S.PAID), (S.GL_UPDATED_REFUND, S.REFUNDED))
     | moves(Trigger.CHARGED_BACK, (S.PAID, S.CHARGEBACK))
     | REFUNDED_BY_REQUEST
-    | REFUNDED_OUTSIDE,
+    | REFUNDED_OUTSIDE
+    | REST_REFUNDED,
     full_refund_from=frozenset({S.PAID}),
     partial_refund_from=frozenset({S.PAID}),
     undo=undo,

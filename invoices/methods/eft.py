@@ -38,17 +38,11 @@ EFT = PaymentMethod(
         Trigger.PAID,
         (S.APPROVED, S.PAID),
         (S.PARTIAL_PAID, S.PAID),
-        (S.SETTLEMENT_SCHED, S.PAID),
         (S.OVERDUE, S.PAID),
     )
     | moves(Trigger.PART_PAID, (S.APPROVED, S.PARTIAL_PAID))
-    | moves(Trigger.REOPENED, (S.PAID, S.APPROVED), (S.PARTIAL_PAID, S.APPROVED), (S.PAID, S.PARTIAL_PAID))
-    | moves(
-        Trigger.PAST_DUE,
-        (S.APPROVED, S.OVERDUE),
-        (S.PARTIAL_PAID, S.OVERDUE),
-        (S.SETTLEMENT_SCHED, S.OVERDUE),
-    )
+    | moves(Trigger.REOPENED, (S.PAID, S.APPROVED), (S.PARTIAL_PAID, S.APPROVED))
+    | moves(Trigger.PAST_DUE, (S.APPROVED, S.OVERDUE), (S.PARTIAL_PAID, S.OVERDUE))
     | moves(Trigger.CANCELLED, (S.APPROVED, S.CANCELLED), (S.REFUND_REQUESTED, S.CANCELLED))
     | moves(Trigger.REFUND_ASKED, (S.APPROVED, S.REFUND_REQUESTED))
     | moves(Trigger.REFUND_REFUSED, (S.REFUND_REQUESTED, S.APPROVED))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from invoices.methods.protocol import (
     REFUNDED_BY_REQUEST,
     REFUNDED_OUTSIDE,
+    REST_REFUNDED,
     Collection,
     PaymentMethod,
     Standing,
@@ -36,7 +37,8 @@ EJV = PaymentMethod(
     # Of an account that is settled outside there is nothing to wait for.
     | moves(Trigger.REFUNDED, (S.PAID, S.REFUNDED))
     | REFUNDED_BY_REQUEST
-    | REFUNDED_OUTSIDE,
+    | REFUNDED_OUTSIDE
+    | REST_REFUNDED,
     full_refund_from=frozenset({S.APPROVED, S.PAID}),
     partial_refund_from=frozenset({S.PAID}),
     undo=undo,

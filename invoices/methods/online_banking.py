@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invoices.methods.protocol import ABANDONED, REFUNDED_OUTSIDE, Collection, PaymentMethod, Standing, moves, sentences
+from invoices.methods.protocol import REFUNDED_OUTSIDE, Collection, PaymentMethod, Standing, moves, sentences
 from invoices.states import InvoiceStatus, MethodCode, RefundOutcome, Trigger
 
 S = InvoiceStatus
@@ -23,7 +23,8 @@ ONLINE_BANKING = PaymentMethod(
     | moves(Trigger.PART_PAID, (S.CREATED, S.PARTIAL_PAID), (S.SETTLEMENT_SCHED, S.PARTIAL_PAID))
     | moves(Trigger.PAID, (S.CREATED, S.PAID), (S.SETTLEMENT_SCHED, S.PAID), (S.PARTIAL_PAID, S.PAID))
     | moves(Trigger.CREDITED, (S.PAID, S.CREDITED))
-    | ABANDONED
+    # No card page can be open: it is deleted at once.
+    | moves(Trigger.DELETED, (S.CREATED, S.DELETED))
     | moves(Trigger.CONVERTED, (S.SETTLEMENT_SCHED, S.CREATED))
     | REFUNDED_OUTSIDE,
     full_refund_from=frozenset({S.PAID}),

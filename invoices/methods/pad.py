@@ -21,9 +21,20 @@ PAD = PaymentMethod(
     first_status=S.APPROVED,
     collection=Collection.BATCH,
     releases_at_creation=True,
-    moves=moves(Trigger.PAID, (S.APPROVED, S.PAID), (S.SETTLEMENT_SCHED, S.PAID))
+    moves=moves(Trigger.PAID, (S.APPROVED, S.PAID), (S.PARTIAL_PAID, S.PAID), (S.SETTLEMENT_SCHED, S.PAID))
+    # By a credit of the account that does not reach for all of it: the rest is collected.
+    | moves(Trigger.PART_PAID, (S.APPROVED, S.PARTIAL_PAID))
     # The bank may return a debit that the ledger never reported as paid: it is unpaid in both cases (domain.md 9.2).
-    | moves(Trigger.BOUNCED, (S.PAID, S.SETTLEMENT_SCHED), (S.APPROVED, S.SETTLEMENT_SCHED))
+    | moves(
+        Trigger.BOUNCED,
+        (S.PAID, S.SETTLEMENT_SCHED),
+        (S.APPROVED, S.SETTLEMENT_SCHED),
+        (S.PARTIAL_PAID, S.SETTLEMENT_SCHED),
+    )
+    # Also one that was credited or given back already: the payer has that, and owes the invoice; when that is paid,
+    # it is as before.
+    | moves(Trigger.BOUNCED, (S.CREDITED, S.SETTLEMENT_SCHED), (S.MANUALLY_REFUNDED, S.SETTLEMENT_SCHED))
+    | moves(Trigger.PAID, (S.SETTLEMENT_SCHED, S.CREDITED), (S.SETTLEMENT_SCHED, S.MANUALLY_REFUNDED))
     | moves(Trigger.CANCELLED, (S.APPROVED, S.CANCELLED))
     | moves(Trigger.CREDITED, (S.APPROVED, S.CREDITED), (S.PAID, S.CREDITED))
     | REFUNDED_OUTSIDE,

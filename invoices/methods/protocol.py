@@ -56,6 +56,10 @@ class PaymentMethod:
     def may_move(self, source: InvoiceStatus, target: InvoiceStatus) -> bool:
         return any(move.source == source and move.target == target for move in self.moves)
 
+    def allows(self, source: InvoiceStatus, trigger: Trigger) -> bool:
+        """Whether this may happen to an invoice in this status."""
+        return any(move.source == source and move.trigger == trigger for move in self.moves)
+
     def targets(self, source: InvoiceStatus) -> frozenset[InvoiceStatus]:
         return frozenset(move.target for move in self.moves if move.source == source)
 
@@ -79,7 +83,7 @@ def moves(trigger: Trigger, *pairs: tuple[InvoiceStatus, InvoiceStatus]) -> froz
 
 
 S = InvoiceStatus
-STOPPED = frozenset({S.CANCELLED, S.DELETE_ACCEPTED})
+STOPPED = frozenset({S.CANCELLED, S.DELETED})
 # What every method with money in it allows: finance gives it back by other means and records that.
 REFUNDED_OUTSIDE = moves(Trigger.REFUNDED_OUTSIDE, (S.PAID, S.MANUALLY_REFUNDED))
 # Money that the outside must give back and confirm.
@@ -88,9 +92,8 @@ REFUNDED_BY_REQUEST = (
     | moves(Trigger.REFUNDED, (S.REFUND_REQUESTED, S.REFUNDED))
     | moves(Trigger.REFUND_REFUSED, (S.REFUND_REQUESTED, S.PAID))
 )
-ABANDONED = moves(Trigger.ABANDONED, (S.CREATED, S.DELETE_ACCEPTED)) | moves(
-    Trigger.DELETED, (S.DELETE_ACCEPTED, S.DELETED), (S.CREATED, S.DELETED)
-)
+# The outside gives back what a cheque has left of it.
+REST_REFUNDED = moves(Trigger.REFUNDED, (S.REFUND_REQUESTED, S.MANUALLY_REFUNDED))
 
 # What is said of a status whatever the method; a method's own sentence goes before it.
 SENTENCES: dict[InvoiceStatus, str] = {

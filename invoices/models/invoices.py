@@ -160,7 +160,9 @@ class Invoice(models.Model):
                 condition=Q(status="APPROVED"),
             ),
             models.Index(
-                fields=["overdue_date"], name="invoice_overdue", condition=Q(payment_method="EFT", status="APPROVED")
+                fields=["overdue_date"],
+                name="invoice_due",
+                condition=Q(payment_method="EFT", status__in=["APPROVED", "PARTIAL_PAID"]),
             ),
         ]
 

@@ -12,6 +12,8 @@ from invoices.querysets import CreditQuerySet, ReceiptQuerySet
 from invoices.states import CreditKind, ReceiptSource
 from kernel.fields import MoneyField
 
+ZERO = Decimal("0.00")
+
 
 class Receipt(models.Model):
     """An allocation: this much of somebody's money pays this invoice. Append-only; `reverses` takes one back whole."""
@@ -20,6 +22,8 @@ class Receipt(models.Model):
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="receipts")
     receipt_number = models.CharField(max_length=50)
     amount = MoneyField()
+    # What came with it above what the invoice could take, and became a credit.
+    excess = MoneyField(default=ZERO, db_default=ZERO)
     currency = models.CharField(max_length=3, default="CAD")
     receipt_date = models.DateTimeField()
     source = models.CharField(max_length=12, choices=[(source.value, source.value) for source in ReceiptSource])
@@ -36,6 +40,7 @@ class Receipt(models.Model):
         default_permissions = ("view",)
         constraints = [
             models.CheckConstraint(name="receipt_amount_not_negative", condition=Q(amount__gte=0)),
+            models.CheckConstraint(name="receipt_excess_not_negative", condition=Q(excess__gte=0)),
             # The same evidence applied twice to one invoice is the same allocation.
             models.UniqueConstraint(
                 name="receipt_once", fields=["invoice", "source", "receipt_number"], condition=Q(reverses__isnull=True)
@@ -57,12 +62,14 @@ class Credit(models.Model):
     payment_method = models.CharField(max_length=15)
     kind = models.CharField(max_length=12, choices=[(kind.value, kind.value) for kind in CreditKind])
     amount = MoneyField()
-    applied_amount = MoneyField(default=Decimal("0.00"))
+    applied_amount = MoneyField(default=ZERO)
     currency = models.CharField(max_length=3, default="CAD")
     # The ledger's number of the memo or receipt, once it is known there.
     ledger_identifier = models.CharField(max_length=50, blank=True, default="", db_index=True)
     ledger_site = models.CharField(max_length=50, blank=True, default="")
     source_invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, null=True, blank=True, related_name="credits")
+    # The receipt whose money was too much; empty of a memo.
+    receipt = models.OneToOneField(Receipt, on_delete=models.PROTECT, null=True, blank=True, related_name="credit")
     details = models.CharField(max_length=200, blank=True, default="")
     created_at = models.DateTimeField()
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from invoices.gateways import ItemRevenue, RevenueLine, revenue_lines
 from invoices.models import Invoice, InvoiceLine, OutsideCall, Refund
 from invoices.prepaidpayload import FeeCodes, debit_amount, fee_code, remarks
-from invoices.states import CallKind, CallStatus, FeeType
+from invoices.states import CallKind, CallStatus, FeeType, ReferenceStatus
 from kernel.errors import Conflict
 from kernel.transactions import inside_unit_of_work
 
@@ -24,11 +24,15 @@ class NumberMissing(Conflict):
 
 
 def number_of(invoice: Invoice) -> str:
-    """The number under which the outside knows the invoice: of its last reference that counts. Raises NumberMissing."""
-    references = [reference for reference in invoice.references.all() if reference.status != "CANCELLED"]
+    """The number under which the outside knows the invoice: of its last reference that counts, or else of its last one.
+
+    What was deleted may still be paid, on a page that was left open. Raises NumberMissing when it never had one.
+    """
+    references = list(invoice.references.all())
     if not references:
         raise NumberMissing(f"{invoice} has no number in the external ledger.", ids=[invoice.pk])
-    return max(references, key=lambda reference: reference.pk).invoice_number
+    last = max(references, key=lambda reference: (reference.status != ReferenceStatus.CANCELLED, reference.pk))
+    return last.invoice_number
 
 
 @inside_unit_of_work

@@ -178,10 +178,23 @@ def _note_paid(invoice: Invoice, attempt: CardAttempt, state: CardOrderState, *,
         origin={"card_attempt": str(attempt.pk)},
     )
     apply_evidence(invoice, evidence, actor=actor, at=at)
-    if attempt.status != AttemptStatus.COMPLETED:
-        attempt._move_to(AttemptStatus.COMPLETED, at=at)
+    paid = _paying(invoice, attempt, state)
+    if paid.status != AttemptStatus.COMPLETED:
+        paid._move_to(AttemptStatus.COMPLETED, at=at)
+        paid.ended_at = at
+        paid.save()
+    if attempt.status == AttemptStatus.CREATED:
+        attempt._move_to(AttemptStatus.CANCELLED, at=at)
         attempt.ended_at = at
     _cancel_open(invoice, at=at, but=attempt)
+
+
+def _paying(invoice: Invoice, attempt: CardAttempt, state: CardOrderState) -> CardAttempt:
+    """The page on which it was paid, which may be an earlier one than that which was asked about."""
+    if state.transaction_id in (None, attempt.pk):
+        return attempt
+    known = invoice.card_attempts.filter(pk=state.transaction_id).values_list("pk", flat=True)
+    return next(iter(CardAttempt.objects.lock(known)), attempt)
 
 
 def _cancel_open(invoice: Invoice, *, at: datetime, but: CardAttempt | None = None) -> None:

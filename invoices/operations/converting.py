@@ -47,8 +47,10 @@ def convert_to_card(invoice: Invoice, target: str, *, actor: Actor, reason: str 
     method = MethodCode.CC if in_ledger else MethodCode.DIRECT_PAY
     if method.value not in invoice.product.payment_methods and not in_ledger:
         raise CannotConvert(f"{invoice.product_id} is not paid by {method}.", ids=[invoice.pk])
+    status_before, method_before = invoice.status, invoice.payment_method
+    # By the old method's table, before it has the new one's.
     invoice._move_to(InvoiceStatus.CREATED, at=at)
-    before, invoice.payment_method, invoice.scheduled_at = invoice.payment_method, method.value, None
+    invoice.payment_method, invoice.scheduled_at = method.value, None
     if not in_ledger:
         InvoiceReference.objects.create(
             invoice=invoice,
@@ -57,6 +59,6 @@ def convert_to_card(invoice: Invoice, target: str, *, actor: Actor, reason: str 
             created_at=at,
             status_since=at,
         )
-    change = {"payment_method": method.value, "payment_method_before": before}
-    follow(invoice, "invoice.method-changed", actor=actor, at=at, reason=reason, change=change)
+    change = {"payment_method": method.value, "payment_method_before": method_before}
+    follow(invoice, "invoice.method-changed", actor=actor, at=at, reason=reason, change=change, before=status_before)
     return invoice

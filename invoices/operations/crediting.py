@@ -11,7 +11,7 @@ from django.db.models import F
 from invoices.methods import find_method
 from invoices.models import Credit, CreditApplication, Invoice
 from invoices.operations.settling import Evidence, apply_evidence
-from invoices.operations.standing import lock_invoice, release
+from invoices.operations.standing import lock_invoice
 from invoices.states import OPEN_STATUSES, ReceiptSource
 from kernel.audit.actors import Actor
 from kernel.audit.operations import record_entry
@@ -60,7 +60,7 @@ def apply_credit(invoice_id: int, *, actor: Actor, reason: str = "", at: datetim
 def apply_credit_to(invoice: Invoice, *, actor: Actor, reason: str = "", at: datetime) -> AppliedCredit:
     """Pays the invoice from the account's credits of its method, the oldest first, as far as they reach.
 
-    Its goods are released at once (domain.md 2.2). Raises CreditNotForMethod, InvoiceOwesNothing, NoCreditLeft.
+    Its goods are released when nothing is owed any more. Raises CreditNotForMethod, InvoiceOwesNothing, NoCreditLeft.
     """
     if not find_method(invoice.payment_method).lends_credit:
         raise CreditNotForMethod(f"Invoices by {invoice.payment_method} are not paid by credits.")
@@ -75,9 +75,6 @@ def apply_credit_to(invoice: Invoice, *, actor: Actor, reason: str = "", at: dat
         if not amount:
             break
         applications.append(_apply(invoice, credit, amount, actor=actor, reason=reason, at=at))
-    if invoice.released_at is None:
-        release(invoice, at=at)
-        invoice.save(update_fields=["released_at"])
     return AppliedCredit(invoice, tuple(applications))
 
 

@@ -22,13 +22,17 @@ def add_credit(
     *,
     kind: CreditKind,
     amount: Decimal,
+    receipt: Receipt | None = None,
     ledger_identifier: str = "",
     details: str,
     actor: Actor,
     at: datetime,
     origin: Mapping[str, Any] | None = None,
 ) -> Credit:
-    """A credit of `amount` on the account of the invoice that it comes from, for later invoices of its method."""
+    """A credit of `amount` on the account of the invoice that it comes from, for later invoices of its method.
+
+    `receipt` is the one whose money was too much.
+    """
     credit = Credit.objects.create(
         account=invoice.account,
         payment_method=invoice.payment_method,
@@ -37,6 +41,7 @@ def add_credit(
         currency=invoice.currency,
         ledger_identifier=ledger_identifier,
         source_invoice=invoice,
+        receipt=receipt,
         details=details,
         created_at=at,
     )

@@ -11,7 +11,8 @@ from invoices.operations.refunding import NoSuchRefund, add_refund, carry_out, d
 from invoices.operations.refundplans import RefundPart, outcome_of
 from invoices.operations.standing import lock_invoice
 from invoices.states import RefundStatus
-from kernel.approvals.operations import agree, request_approval
+from kernel.approvals.content import canonical, differences
+from kernel.approvals.operations import ApprovalVoid, agree, request_approval
 from kernel.approvals.operations import decline as decline_request
 from kernel.approvals.registry import ApprovalKind, Execution
 from kernel.approvals.states import ApprovalStatus
@@ -165,6 +166,15 @@ def _summarise(content: Mapping[str, Any]) -> str:
 
 def _execute(content: Mapping[str, Any], execution: Execution) -> dict[str, Any]:
     invoice, refund = lock_refund(content["refund"])
+    # What was compared before was read without the invoice's lock: another may have changed it just then.
+    now = _content(refund)
+    if canonical(now) != canonical(content):
+        found = [str(difference) for difference in differences(content, now)]
+        raise ApprovalVoid(
+            f"Request {execution.request_id} is void: {'; '.join(found)}.",
+            ids=[execution.request_id],
+            differences=found,
+        )
     refund.decided_by, refund.decided_at = execution.actor.name, execution.at
     carry_out(invoice, refund, actor=execution.actor, at=execution.at)
     return {"refund": refund.pk, "status": refund.status, "invoice_status": invoice.status}

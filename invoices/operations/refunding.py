@@ -7,7 +7,7 @@ from datetime import datetime
 
 from invoices.events import announce_drawdown_refund, announce_reversal
 from invoices.methods import Collection, find_method
-from invoices.models import Invoice, InvoiceLine, Refund, RefundLine
+from invoices.models import Invoice, InvoiceLine, OutsideCall, Refund, RefundLine
 from invoices.operations.callrows import queue_card_refund
 from invoices.operations.creditrows import add_credit
 from invoices.operations.refundplans import (
@@ -16,9 +16,11 @@ from invoices.operations.refundplans import (
     is_confirmed_outside,
     plan_refund,
     require_same_plan,
+    takes_back_money,
 )
 from invoices.operations.standing import follow, lock_invoice, turn_references
 from invoices.states import (
+    CallStatus,
     CreditKind,
     FeeType,
     LineStatus,
@@ -28,7 +30,7 @@ from invoices.states import (
 )
 from kernel.audit.actors import Actor
 from kernel.audit.operations import record_entry
-from kernel.errors import FieldError, NotFound, Refused
+from kernel.errors import Conflict, FieldError, NotFound, Refused
 from kernel.transactions import inside_unit_of_work, unit_of_work
 
 REASON_LIMIT = 250
@@ -45,6 +47,14 @@ class RefundReasonMissing(Refused):
     """A refund needs a reason of at most 250 characters."""
 
     code = "refund-reason-missing"
+
+
+class RefundCallOpen(Conflict):
+    """The gateway is being asked for this refund: what it answers decides."""
+
+    code = "refund-call-open"
+    title = "The gateway is being asked"
+    next_step = "Wait for its answer; if none comes, the sweep asks again, and the call says what went wrong."
 
 
 class EvidenceMissing(Refused):
@@ -166,9 +176,11 @@ def carry_out(invoice: Invoice, refund: Refund, *, actor: Actor, at: datetime) -
 def finish_refund(refund_id: int, *, evidence: str, final_at: datetime, actor: Actor, at: datetime) -> Refund:
     """The outside confirmed that the money went back; `final_at` becomes the invoice's refund_date (domain.md 2.4).
 
-    A second confirmation changes nothing. Raises NoSuchRefund, IllegalRefundMove when it is not under way.
+    A second confirmation changes nothing. Raises NoSuchRefund, IllegalRefundMove when it is not under way,
+    RefundCallOpen while the gateway may still do it itself, and EvidenceMissing.
     """
     invoice, refund = lock_refund(refund_id)
+    _require_no_open_call(refund)
     finish_locked(invoice, refund, evidence=evidence, final_at=final_at, actor=actor, at=at)
     return refund
 
@@ -188,8 +200,12 @@ def finish_locked(
 
 @unit_of_work
 def refuse_refund(refund_id: int, *, error: str, actor: Actor, at: datetime) -> Refund:
-    """The outside refused to give the money back: the invoice is as before, and a refund may be asked for again."""
+    """The outside refused to give the money back: the invoice is as before, and a refund may be asked for again.
+
+    Raises NoSuchRefund, IllegalRefundMove, and RefundCallOpen while the gateway may still give it back.
+    """
     invoice, refund = lock_refund(refund_id)
+    _require_no_open_call(refund)
     refuse_locked(invoice, refund, error=error, actor=actor, at=at)
     return refund
 
@@ -217,7 +233,15 @@ def lock_refund(refund_id: int) -> tuple[Invoice, Refund]:
     if found is None:
         raise NoSuchRefund(f"There is no refund {refund_id}.")
     invoice = lock_invoice(found)
-    return invoice, Refund.objects.lock([refund_id])[0]
+    refund = Refund.objects.lock([refund_id])[0]
+    refund.invoice = invoice
+    return invoice, refund
+
+
+def _require_no_open_call(refund: Refund) -> None:
+    under_way = refund.status == RefundStatus.PROCESSING
+    if under_way and OutsideCall.objects.filter(refund=refund).exclude(status=CallStatus.REFUSED).exists():
+        raise RefundCallOpen(f"The card gateway decides about {refund}.", ids=[refund.pk])
 
 
 def _ask_outside(invoice: Invoice, refund: Refund, *, actor: Actor, at: datetime) -> None:
@@ -233,6 +257,9 @@ def _ask_outside(invoice: Invoice, refund: Refund, *, actor: Actor, at: datetime
 def _finish(invoice: Invoice, refund: Refund, *, evidence: str, final_at: datetime, actor: Actor, at: datetime) -> None:
     refund._move_to(RefundStatus.PROCESSED, at=at)
     refund.evidence, refund.finished_at = evidence, at
+    if not takes_back_money(invoice, RefundOutcome(refund.outcome)):
+        # Its payment never came: what the outside turned back was the invoice, and no money went anywhere.
+        refund.outcome = RefundOutcome.CANCEL.value
     refund.save()
     invoice.refund_date = final_at
     if refund.outcome == RefundOutcome.CANCEL:

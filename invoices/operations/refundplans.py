@@ -147,6 +147,13 @@ def require_same_plan(plan: RefundPlan, expects: str) -> None:
         raise RefundPlanChanged(message, ids=[plan.invoice.pk])
 
 
+def takes_back_money(invoice: Invoice, outcome: RefundOutcome) -> bool:
+    """Whether money goes back with this outcome; no, where none has come and the method can stop what is under way."""
+    if outcome == RefundOutcome.MONEY_BACK and not invoice.paid_amount:
+        return not find_method(invoice.payment_method).may_move(InvoiceStatus.REFUND_REQUESTED, InvoiceStatus.CANCELLED)
+    return outcome != RefundOutcome.CANCEL
+
+
 def is_confirmed_outside(invoice: Invoice, outcome: RefundOutcome) -> bool:
     """Whether somebody outside must say that the money went back."""
     return outcome == RefundOutcome.MONEY_BACK and not (
@@ -247,6 +254,8 @@ def _statuses(invoice: Invoice, amount: Decimal, outcome: RefundOutcome) -> tupl
         RefundOutcome.MANUAL: "manual",
     }[outcome]
     after = implied_status(replace(facts, **{column: getattr(facts, column) + amount}))
+    if not takes_back_money(invoice, outcome):
+        after = InvoiceStatus.CANCELLED
     if not is_confirmed_outside(invoice, outcome):
         return after, after
     return implied_status(replace(facts, pending=facts.pending + amount)), after

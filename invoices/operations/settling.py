@@ -11,10 +11,10 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from accounts.operations import lock_account, release_account
+from accounts.operations import lock_account, locked_account, release_account
 from accounts.states import LockKind
 from invoices.methods import Collection, find_method
-from invoices.models import Credit, Invoice, InvoiceReference, Receipt
+from invoices.models import Credit, IllegalInvoiceMove, Invoice, InvoiceReference, Receipt
 from invoices.operations.creditrows import add_credit, give_back_credit
 from invoices.operations.standing import ZERO, follow, lock_invoice, turn_references
 from invoices.states import (
@@ -24,6 +24,7 @@ from invoices.states import (
     MethodCode,
     ReceiptSource,
     ReferenceStatus,
+    Trigger,
 )
 from kernel.audit.actors import Actor
 from kernel.errors import Conflict, Refused
@@ -33,6 +34,18 @@ REOPEN_WITHIN = timedelta(days=60)
 SYSTEM = Actor.system("invoices")
 # Money may still come for what the payer had given up: on a card page that was left open.
 TAKES_MONEY = OPEN_STATUSES | {InvoiceStatus.DELETE_ACCEPTED, InvoiceStatus.DELETED}
+# And for what was given back while its debit, voucher or transfer was under way: that pays it, and is no second credit.
+GIVEN_BACK = frozenset(
+    {
+        InvoiceStatus.REFUND_REQUESTED,
+        InvoiceStatus.REFUNDED,
+        InvoiceStatus.CREDITED,
+        InvoiceStatus.MANUALLY_REFUNDED,
+    }
+)
+# From these, money can be taken off again; what was given back by then stays given back.
+REOPENED_FROM = frozenset({InvoiceStatus.PAID, InvoiceStatus.PARTIAL_PAID, InvoiceStatus.OVERDUE})
+GL_MATTERS_IN = frozenset({InvoiceStatus.PAID, InvoiceStatus.REFUNDED})
 
 
 class ReceiptDiffers(Conflict):
@@ -108,14 +121,17 @@ def apply_evidence(invoice: Invoice, evidence: Evidence, *, actor: Actor, at: da
     """
     if evidence.amount < ZERO or (evidence.amount == ZERO and invoice.total > ZERO):
         raise ReceiptAmountUnfit(f"The receipt {evidence.receipt_number} is of {evidence.amount}.")
-    takes_money = InvoiceStatus(invoice.status) in TAKES_MONEY
-    applied = min(evidence.amount, invoice.total - invoice.paid_amount) if takes_money else ZERO
+    applied = _applicable(invoice, evidence.amount)
     receipt = _claim_receipt(invoice, evidence, applied=applied, actor=actor, at=at)
     if receipt is None:
         return _known(invoice, evidence)
     credit = _keep_excess(invoice, evidence, receipt, actor=actor, at=at)
     was_overdue = invoice.overdue_at is not None
-    if takes_money and invoice.paid_amount + applied >= invoice.total:
+    if (
+        invoice.payment_date is None
+        and (applied or not invoice.total)
+        and invoice.paid_amount + applied >= invoice.total
+    ):
         _complete(invoice, final_at=evidence.final_at, at=at)
     change = {"receipt": receipt.receipt_number, "applied": applied, "credited": evidence.amount - applied}
     action = "invoice.money-received"
@@ -160,10 +176,15 @@ def bounce(
     invoice_id: int, *, reason: str, actor: Actor, at: datetime, origin: Mapping[str, Any] | None = None
 ) -> Invoice:
     """The bank returned the debit: what was paid is taken off, the number in the ledger is unpaid again, the account
-    is locked (domain.md 9.2). A second report of the same bounce changes nothing."""
+    is locked (domain.md 9.2). A second report of the same bounce changes nothing.
+
+    Raises NothingToTakeBack for an invoice that was stopped, or that is not paid by a debit.
+    """
     invoice = lock_invoice(invoice_id)
     if invoice.status == InvoiceStatus.SETTLEMENT_SCHED and invoice.bounced_at is not None:
         return invoice
+    if not find_method(invoice.payment_method).allows(InvoiceStatus(invoice.status), Trigger.BOUNCED):
+        raise NothingToTakeBack(f"{invoice} ({invoice.payment_method}) is {invoice.status}.", ids=[invoice.pk])
     _take_back_all(invoice, actor=actor, at=at)
     turn_references(invoice, ReferenceStatus.ACTIVE, among=ReferenceStatus.COMPLETED, at=at)
     invoice.payment_date = None
@@ -177,9 +198,12 @@ def bounce(
 def reopen(invoice_id: int, *, reason: str, actor: Actor, at: datetime) -> Invoice:
     """Takes a transfer's money off its invoice again (domain.md 2.2, EFT), which clears payment_date.
 
-    Raises NothingToTakeBack, TooLateToReopen after 60 days, IllegalInvoiceMove for a method that does not know it.
+    Raises NothingToTakeBack, also when the money is given back already, TooLateToReopen after 60 days,
+    IllegalInvoiceMove for a method that does not know it.
     """
     invoice = lock_invoice(invoice_id)
+    if InvoiceStatus(invoice.status) not in REOPENED_FROM:
+        raise NothingToTakeBack(f"{invoice} is {invoice.status}.", ids=[invoice.pk])
     if invoice.payment_date is not None and at - invoice.payment_date > REOPEN_WITHIN:
         raise TooLateToReopen(f"{invoice} was paid on {invoice.payment_date:%Y-%m-%d}.", ids=[invoice.pk])
     if not _take_back_all(invoice, actor=actor, at=at):
@@ -217,11 +241,32 @@ def charge_back(invoice_id: int, *, reason: str, actor: Actor, at: datetime) -> 
 
 @unit_of_work
 def note_gl_change(invoice_id: int, *, is_posted: bool, actor: Actor, at: datetime) -> Invoice:
-    """A GL code of its lines was changed after the payment, or (`is_posted`) the gateway has the changed lines."""
+    """A GL code of its lines was changed after the payment, or (`is_posted`) the gateway has the changed lines.
+
+    The same again changes nothing. Raises IllegalInvoiceMove for what is neither paid nor refunded, by card.
+    """
     invoice = lock_invoice(invoice_id)
+    if is_posted == (invoice.gl_changed_at is None):
+        return invoice
+    if not is_posted and InvoiceStatus(invoice.status) not in GL_MATTERS_IN:
+        # Kept on an unpaid invoice, it would be in the way of its payment.
+        raise IllegalInvoiceMove(
+            f"{invoice} is {invoice.status}: the gateway has no revenue lines of it to change.", ids=[invoice.pk]
+        )
     invoice.gl_changed_at = None if is_posted else at
     follow(invoice, "invoice.gl-posted" if is_posted else "invoice.gl-changed", actor=actor, at=at)
     return invoice
+
+
+def _applicable(invoice: Invoice, amount: Decimal) -> Decimal:
+    """How much of the money pays the invoice; the rest is the account's."""
+    missing = invoice.total - invoice.paid_amount
+    status = InvoiceStatus(invoice.status)
+    if status in OPEN_STATUSES:
+        return min(amount, missing)
+    # What is not open any more is paid whole or not at all: a part of it would stand on it for ever.
+    revivable = status in TAKES_MONEY and find_method(invoice.payment_method).may_move(status, InvoiceStatus.PAID)
+    return missing if (revivable or status in GIVEN_BACK) and amount >= missing else ZERO
 
 
 def _claim_receipt(
@@ -232,6 +277,7 @@ def _claim_receipt(
         invoice=invoice,
         receipt_number=evidence.receipt_number,
         amount=applied,
+        excess=evidence.amount - applied,
         currency=invoice.currency,
         receipt_date=evidence.receipt_date,
         source=evidence.source,
@@ -242,7 +288,9 @@ def _claim_receipt(
     try:
         with transaction.atomic():
             receipt.save(force_insert=True)
-    except IntegrityError:
+    except IntegrityError as taken:
+        if "receipt_once" not in str(taken):
+            raise
         return None
     return receipt
 
@@ -251,8 +299,7 @@ def _known(invoice: Invoice, evidence: Evidence) -> Settled:
     receipt = Receipt.objects.get(
         invoice=invoice, source=evidence.source, receipt_number=evidence.receipt_number, reverses=None
     )
-    credit = Credit.objects.filter(source_invoice=invoice, ledger_identifier=receipt.receipt_number).first()
-    recorded = receipt.amount + (credit.amount if credit else ZERO)
+    recorded = receipt.amount + receipt.excess
     if recorded != evidence.amount:
         raise ReceiptDiffers(
             f"Receipt {receipt} of {invoice} is recorded with {recorded}, and came with {evidence.amount}.",
@@ -260,19 +307,19 @@ def _known(invoice: Invoice, evidence: Evidence) -> Settled:
             recorded=str(recorded),
             came=str(evidence.amount),
         )
-    return Settled(invoice, receipt, is_new=False, credit=credit)
+    return Settled(invoice, receipt, is_new=False, credit=Credit.objects.filter(receipt=receipt).first())
 
 
 def _keep_excess(
     invoice: Invoice, evidence: Evidence, receipt: Receipt, *, actor: Actor, at: datetime
 ) -> Credit | None:
-    excess = evidence.amount - receipt.amount
-    if excess <= ZERO:
+    if not receipt.excess:
         return None
     return add_credit(
         invoice,
         kind=CreditKind.ON_ACCOUNT,
-        amount=excess,
+        amount=receipt.excess,
+        receipt=receipt,
         ledger_identifier=receipt.receipt_number,
         details=f"More came than {invoice} owed",
         actor=actor,
@@ -283,6 +330,9 @@ def _keep_excess(
 
 def _complete(invoice: Invoice, *, final_at: datetime, at: datetime) -> None:
     invoice.payment_date = final_at
+    if invoice.deleted_at is not None:
+        # Its number was cancelled with it, and counts again.
+        turn_references(invoice, ReferenceStatus.COMPLETED, among=ReferenceStatus.CANCELLED, at=at)
     invoice.overdue_at = invoice.bounced_at = invoice.abandoned_at = invoice.deleted_at = None
     turn_references(invoice, ReferenceStatus.COMPLETED, among=ReferenceStatus.ACTIVE, at=at)
 
@@ -306,7 +356,10 @@ def _take_back_all(invoice: Invoice, *, actor: Actor, at: datetime) -> list[Rece
     return live
 
 
+@inside_unit_of_work
 def _unlock_when_nothing_is_overdue(invoice: Invoice, *, actor: Actor, at: datetime) -> None:
+    # Of two that are paid at once, the later one must see the other as paid.
+    locked_account(invoice.account_id)
     others = Invoice.objects.filter(account_id=invoice.account_id, status=InvoiceStatus.OVERDUE)
     if not others.exclude(pk=invoice.pk).exists():
         reason = f"{invoice} was the last one overdue, and is paid."

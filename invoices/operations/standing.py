@@ -47,12 +47,14 @@ def follow(
     reason: str = "",
     change: Mapping[str, Any] | None = None,
     source: Mapping[str, Any] | None = None,
+    before: str = "",
 ) -> None:
     """Counts the sums anew, moves the invoice to what they and its evidence imply, saves, audits and announces.
 
-    Raises IllegalInvoiceMove; then nothing of the unit of work may be kept.
+    `before` is its status before the caller moved it; without it, the one that it has now. Raises IllegalInvoiceMove;
+    then nothing of the unit of work may be kept.
     """
-    before = invoice.status
+    before = before or invoice.status
     recount(invoice)
     invoice._follow_facts(at=at)
     if invoice.released_at is None and invoice.status == InvoiceStatus.PAID:
