@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from accounts.models import ApiClient
 from accounts.operations import ROTATION_OVERLAP, Reach
@@ -35,7 +36,7 @@ class ReachForm(forms.Form):
     all_products = forms.BooleanField(required=False, label="All products")
     products: Any = ApiClient._meta.get_field("products").formfield(
         required=False,
-        widget=forms.CheckboxSelectMultiple,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
         label="Or these products",
         help_text="Not looked at when all are allowed.",
     )
@@ -66,7 +67,7 @@ def reach_of(client: ApiClient) -> dict[str, Any]:
 class KeyForm(forms.Form):
     scopes = forms.MultipleChoiceField(
         choices=[(scope, f"{scope}: {meaning}") for scope, meaning in SCOPES.items()],
-        widget=forms.CheckboxSelectMultiple,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
     expires_at = forms.DateTimeField(
         required=False,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -14,8 +16,18 @@ from accounts import operations
 from accounts.admin.clientforms import ClientForm, KeyForm, ReachForm, RotationForm, reach_of
 from accounts.models import ApiClient, ApiKey
 from accounts.operations import IssuedKey, Reach
-from kernel.adminsite import Confirmation, ReadOnlyAdmin, RecordAdmin, badge, confirmed_action, moment_column
+from kernel.adminsite import (
+    Confirmation,
+    ReadOnlyAdmin,
+    RecordAdmin,
+    badge,
+    confirmed_action,
+    moment_column,
+    name_thing,
+)
 
+name_thing("api-client", "API client")
+name_thing("api-key", "API key")
 KEY_STATES = {
     "live": ("Live", "good"),
     "replaced": ("Replaced", "attention"),
@@ -40,6 +52,12 @@ class ApiClientAdmin(RecordAdmin):
     actions_list = ["add_client"]
     actions_detail = ["issue_key", "set_reach", "switch_on", "switch_off"]
     story_empty = "Keys issued, and changes to this client, will appear here, with who and why."
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        actions = super().get_actions_detail(request, object_id)
+        client = self.get_object(request, str(object_id))
+        idle = "" if client is None else "switch_on" if client.active else "switch_off"
+        return [action for action in actions if action.method.original_function_name != idle]
 
     @display(description="state", ordering="active")
     def state(self, client: ApiClient) -> SafeString:

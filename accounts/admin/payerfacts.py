@@ -92,11 +92,10 @@ def _of_methods(account: PaymentAccount) -> list[tuple[str, Any]]:
 def locks_table(locks: Sequence[AccountLock]) -> SafeString:
     """Live locks first, then the lifted ones with by whom and why."""
     return table(
-        ("Lock", "Cause", "Locked", "Lifted"),
+        ("Lock and cause", "Locked", "Lifted"),
         [
             (
-                badge(lock.get_kind_display(), "bad" if lock.is_live else "plain"),
-                format_html("{}{}", lock.cause, f" (invoice {lock.invoice_id})" if lock.invoice_id else ""),
+                format_html("<p>{}</p><p>{}</p>", _lock_badge(lock), _cause(lock)),
                 format_html("{} by {}", moment(lock.locked_at), lock.locked_by),
                 NOTHING
                 if lock.is_live
@@ -106,6 +105,14 @@ def locks_table(locks: Sequence[AccountLock]) -> SafeString:
         ],
         empty="It was never locked.",
     )
+
+
+def _lock_badge(lock: AccountLock) -> SafeString:
+    return badge(lock.get_kind_display(), "bad" if lock.is_live else "plain")
+
+
+def _cause(lock: AccountLock) -> str:
+    return lock.cause if lock.invoice_id is None else f"{lock.cause} (invoice {lock.invoice_id})"
 
 
 def identities_table(identities: Sequence[LedgerIdentity]) -> SafeString:
@@ -174,7 +181,7 @@ def gates_table(account: Any, at: datetime) -> SafeString:
         (
             WORDS[method.value],
             badge("Refused", "bad") if gates else badge("Yes", "good"),
-            _said([gate for gate in gates if gate not in everywhere]),
+            _said([gate for gate in gates if gate not in everywhere]) or ("As said above." if gates else ""),
         )
         for method, gates in found.items()
     ]
