@@ -26,6 +26,7 @@ from invoices.gateways import (
     card_gateway,
     prepaid_gateway,
 )
+from invoices.gateways.errors import KeyUsedOtherwise
 from invoices.models import Invoice, OutsideCall, Refund
 from invoices.operations.refunding import finish_locked, lock_refund, refuse_locked
 from invoices.operations.settling import SYSTEM, Evidence, apply_evidence
@@ -94,13 +95,14 @@ def ask_about_refund(refund_id: int, *, actor: Actor = SYSTEM, clock: Callable[[
     return note_card_refund(refund_id, state, actor=actor, at=clock())
 
 
-def sweep_call(call_id: UUID, *, clock: Callable[[], datetime]) -> OutsideCall:
-    """As make_call, for the sweep: a debit is only asked for, and given up when its patience is over."""
+def sweep_call(call_id: UUID, *, actor: Actor = SYSTEM, clock: Callable[[], datetime]) -> OutsideCall:
+    """As make_call, for the sweep and for staff who ask: a debit is only asked for, and given up when its patience is
+    over."""
     taken = _take(call_id, at=clock())
     if isinstance(taken, OutsideCall):
         return taken
     may_write = taken.call.kind != CallKind.PREPAID_DEBIT
-    return _attempt(taken, actor=SYSTEM, clock=clock, may_write=may_write)
+    return _attempt(taken, actor=actor, clock=clock, may_write=may_write)
 
 
 @unit_of_work
@@ -145,11 +147,19 @@ def _said(call: OutsideCall, *, asks_first: bool, may_write: bool) -> PrepaidRec
     request: dict[str, Any] = call.request
     if call.kind == CallKind.PREPAID_DEBIT:
         found = prepaid_gateway().find_debit(request["key"]) if asks_first else None
-        if found is not None or not may_write:
-            return found
-        return prepaid_gateway().debit(_debit(request))
+        if found is not None:
+            _require_ours(call, found.amount, request["amount"], found.prepaid_account, request["prepaid_account"])
+        return found if found is not None or not may_write else prepaid_gateway().debit(_debit(request))
     known = card_gateway().find_refund(request["reference"], str(call.pk)) if asks_first else None
+    if known is not None:
+        _require_ours(call, known.amount, request["amount"])
     return known or card_gateway().refund(_card_refund(call))
+
+
+def _require_ours(call: OutsideCall, amount: Decimal, asked: str, account: str = "", asked_account: str = "") -> None:
+    """Raises KeyUsedOtherwise when what was done under our key is not what we asked for: staff must compare."""
+    if amount != Decimal(asked) or account != asked_account:
+        raise KeyUsedOtherwise(f"{call}: {asked} was asked for, and {amount} is recorded under its key.")
 
 
 def _debit(request: dict[str, Any]) -> PrepaidDebit:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from invoices.gateways import GatewayDown, OutcomeUnknown
+from invoices.gateways import GatewayDown, OutcomeUnknown, PrepaidDebit, prepaid_gateway
 from invoices.models import CardAttempt, Invoice, OutsideCall, Receipt, Refund
 from invoices.operations.calling import make_call
 from invoices.operations.cards import open_payment
@@ -185,3 +185,17 @@ def test_only_transfers_past_their_date_are_marked_and_lock_their_account() -> N
     assert [stored(invoice).status for invoice in (due, young, debit)] == ["OVERDUE", "APPROVED", "APPROVED"]
     assert [lock.kind for lock in due.account.locks.all()] == ["OVERDUE_EFT"]
     assert STAFF.name != due.account.locks.get().locked_by
+
+
+def test_a_debit_of_another_amount_under_our_number_pays_nothing(simulators: RunningSimulators) -> None:
+    invoice, call = (made := an_invoice("DRAWDOWN")), a_call(made)
+    strange = PrepaidDebit(call.request["key"], "PB0001", "180670", Decimal("1.00"), "FULL")
+    prepaid_gateway().debit(strange)
+    with pytest.raises(OutcomeUnknown):
+        make_call(call.pk, clock=at())
+
+    swept = sweep_calls(clock=at(minutes=30))
+
+    assert (swept.moved_on, len(swept.failures)) == (0, 1)
+    assert (stored(invoice).status, stored(invoice).paid_amount) == ("CREATED", Decimal("0.00"))
+    assert a_call(invoice).error_code == "gateway-key-used-otherwise"
