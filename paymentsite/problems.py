@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import pkgutil
-from collections.abc import Iterator
-from dataclasses import dataclass
 
-from kernel.errors import PaymentsiteError
+from kernel.restapi.problemkinds import ProblemKind, problem_kinds
+
+__all__ = ["ProblemKind", "load_every_module", "problem_kinds", "problems_page"]
 
 PACKAGES = ("kernel", "accounts", "catalogue", "payments", "invoices", "console", "paymentsite")
 # Programs and migrations raise nothing that an answer names; the entry point of the web process would start it.
 LEFT_OUT = ("migrations", "management", "wsgi", "settings", "stack")
-
-
-@dataclass(frozen=True, slots=True)
-class ProblemKind:
-    """One code, with the HTTP status it comes with, its cause and the next step."""
-
-    code: str
-    status: int
-    title: str
-    cause: str
-    next_step: str
-
-
-def problem_kinds() -> dict[str, ProblemKind]:
-    """Every code of the classes that are loaded, in the order of the codes."""
-    # Where two classes share a code, the lower one of the house words it, whichever was imported first.
-    errors = sorted(
-        set(_errors(PaymentsiteError)), key=lambda error: (error.__module__, error.__qualname__), reverse=True
-    )
-    kinds = {error.code: _kind_of(error) for error in errors if "code" in vars(error)}
-    return dict(sorted(kinds.items()))
 
 
 def load_every_module() -> None:
@@ -63,16 +41,3 @@ def problems_page() -> str:
         f"| `{kind.code}` | {kind.status} | {kind.cause} | {kind.next_step} |" for kind in problem_kinds().values()
     ]
     return "\n".join(lines) + "\n"
-
-
-def _errors(parent: type[PaymentsiteError]) -> Iterator[type[PaymentsiteError]]:
-    for error in parent.__subclasses__():
-        # A test's own classes are no problems of ours.
-        if error.__module__.partition(".")[0] in PACKAGES:
-            yield error
-            yield from _errors(error)
-
-
-def _kind_of(error: type[PaymentsiteError]) -> ProblemKind:
-    cause = (inspect.getdoc(error) or error.title).splitlines()[0]
-    return ProblemKind(error.code, error.status, error.title, cause, error.next_step)

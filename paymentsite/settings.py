@@ -323,7 +323,8 @@ REST_FRAMEWORK: dict[str, Any] = {
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "paymentsite",
     "DESCRIPTION": (
-        "Payments received, recorded exactly once: signed webhooks in, reads by API key, health and metrics. "
+        "Invoices quoted, created, paid and refunded by API key; payments received by signed webhooks and recorded "
+        "exactly once. "
         "Errors are problem details (RFC 9457) with a stable code; [/problems/](/problems/) lists every code with its "
         "status, its meaning and what to do."
     ),
@@ -335,6 +336,14 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "InvoiceStatus": "invoices.states.InvoiceStatus",
+        "LineStatus": "invoices.states.LineStatus",
+        "ReferenceStatus": "invoices.states.ReferenceStatus",
+        "RefundStatus": "invoices.states.RefundStatus",
+        "CardPaymentStatus": "invoices.states.AttemptStatus",
+        "Decision": ["APPROVED", "DECLINED"],
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "paymentsite.openapi.add_plain_operations",

@@ -93,6 +93,16 @@ class InvoiceChangeBody(Body):
     paymentInfo = MethodBody()
 
 
+class TransactionBody(Body):
+    clientSystemUrl = Text(
+        max_length=500, help_text="Where the payer comes back to: an absolute address."
+    )
+
+
+class EmptyBody(Body):
+    """Nothing needs to be said."""
+
+
 def lines_of(filing_info: dict[str, Any]) -> list[FilingLine]:
     """The filing types as the catalogue prices them."""
     return [

@@ -31,7 +31,8 @@ def reading(operation_id: str, summary: str, answer: Any, *, tag: str, status: i
 
 def public_reading(operation_id: str, summary: str, answer: Any, *, tag: str, **more: Any) -> Any:
     """For a GET that needs no key."""
-    responses = {200: OpenApiResponse(answer, summary), **problem_responses(*PUBLIC_PROBLEMS)}
+    problems = sorted({*PUBLIC_PROBLEMS, *more.pop("also", ())})
+    responses = {200: OpenApiResponse(answer, summary), **problem_responses(*problems)}
     return extend_schema(operation_id=operation_id, summary=summary, tags=[tag], responses=responses, **more)
 
 

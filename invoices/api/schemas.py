@@ -153,6 +153,23 @@ class RefundAnswer(Schema):
     links = RefundLinks()
 
 
+class RefundPreview(Schema):
+    """What a refund would do."""
+
+    invoiceId = serializers.IntegerField()
+    amount = cad()
+    currency = serializers.CharField()
+    isFull = serializers.BooleanField()
+    outcome = one_of(RefundOutcome)
+    statusAtOnce = one_of(InvoiceStatus, help_text="Of the invoice, until the outside has confirmed.")
+    statusAfter = one_of(InvoiceStatus)
+    credit = cad("What becomes a credit of the account.")
+    partnerShare = cad("What is pulled back from the partner.")
+    needsApproval = serializers.BooleanField()
+    effects = serializers.ListField(child=serializers.CharField(), help_text="The same in sentences.")
+    refundRevenue = RefundPart(many=True)
+
+
 class AllowedAction(Schema):
     name = serializers.CharField()
     method = serializers.CharField()
@@ -311,3 +328,49 @@ class CreditAnswer(Schema):
     invoiceId = serializers.IntegerField(allow_null=True, help_text="The invoice that it came from.")
     details = serializers.CharField()
     createdAt = moment()
+
+
+class ExportRow(Schema):
+    """A row of an export of invoices."""
+
+    id = serializers.IntegerField()
+    status = one_of(InvoiceStatus)
+    accountNumber = serializers.CharField()
+    accountName = serializers.CharField()
+    product = serializers.CharField()
+    paymentMethod = serializers.CharField()
+    businessIdentifier = serializers.CharField()
+    filingIdentifier = serializers.CharField()
+    folioNumber = serializers.CharField()
+    currency = serializers.CharField()
+    total = cad()
+    serviceFees = cad()
+    gst = cad()
+    paid = cad()
+    refunded = cad()
+    credited = cad()
+    manual = cad()
+    pending = cad()
+    createdAt = moment()
+    createdBy = serializers.CharField()
+    paymentDate = maybe()
+    refundDate = maybe()
+    overdueDate = moment()
+
+
+class CodeItem(Schema):
+    """One code with what it means; the other members depend on the list."""
+
+    code = serializers.CharField()
+    description = serializers.CharField()
+    paymentMethods = serializers.ListField(child=serializers.CharField(), required=False, help_text="Of a product.")
+    refundAllowed = serializers.BooleanField(required=False, help_text="Of a product.")
+    refundApproval = serializers.BooleanField(required=False, help_text="Of a product: two people for a refund.")
+    firstStatus = serializers.CharField(required=False, help_text="Of a method: how its invoices begin.")
+    status = serializers.IntegerField(required=False, help_text="Of a problem: the HTTP status.")
+    nextStep = serializers.CharField(required=False, help_text="Of a problem or a status: what to do.")
+
+
+class CodeList(Schema):
+    type = serializers.CharField()
+    items = CodeItem(many=True)
