@@ -71,7 +71,7 @@ class EncryptedColumn:
 def encrypted_columns() -> list[EncryptedColumn]:
     """Those of every installed app, in the order of their names."""
     found = [
-        EncryptedColumn(model._meta.db_table, model._meta.pk.column, field.column)
+        EncryptedColumn(model._meta.db_table, str(model._meta.pk.column), str(field.column))
         for model in apps.get_models()
         if model._meta.managed and not model._meta.proxy
         for field in model._meta.local_concrete_fields

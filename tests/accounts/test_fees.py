@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 
 
 def set_it(account: PaymentAccount, **changes: Any) -> AccountFee:
-    given = {"product_code": "BTR", "applies_filing_fees": False, "service_fee_code": "TRF02"} | changes
+    given: dict[str, Any] = {"product_code": "BTR", "applies_filing_fees": False, "service_fee_code": "TRF02"} | changes
     return set_account_fee(account.pk, **given, actor=ACTOR, reason="Agreed", at=AT)
 
 
@@ -27,7 +27,7 @@ def account() -> PaymentAccount:
 def test_what_an_account_is_charged_differently_is_kept_and_audited(account: PaymentAccount) -> None:
     fee = set_it(account)
 
-    found = AccountFee.objects.of(account.pk, "BTR")
+    found: Any = AccountFee.objects.of(account.pk, "BTR")
     assert found == fee
     assert (found.applies_filing_fees, str(found.service_fee_code.amount)) == (False, "1.00")
     assert AccountFee.objects.of(account.pk, "CSO") is None

@@ -69,7 +69,7 @@ def test_other_bank_details_retire_the_old_row_and_keep_what_the_ledger_knows() 
     # The instrument belongs to the old bank account.
     assert (new.payment_instrument_number, new.status) == ("", "PENDING_PAD_ACTIVATION")
     assert new.bank_account_number == OTHER.bank_account_number
-    entry = AuditEntry.objects.filter(action="account.bank-details-set").latest("id")
+    entry: Any = AuditEntry.objects.filter(action="account.bank-details-set").latest("id")
     assert (entry.before["bank_account"], entry.after["bank_account"]) == ("••••667", "•••••766")
 
 
@@ -178,12 +178,14 @@ def test_an_identity_that_the_ledger_knows_waits_for_the_day_and_is_then_active(
     account, identity = a_pad_account()
     assert identity.status == "PENDING_PAD_ACTIVATION"
 
+    due_at = account.pad_activates_at
+    assert due_at is not None
     with pytest.raises(DebitNotDue, match="2026-03-06"):
-        activate_pad(account.pk, actor=ACTOR, at=account.pad_activates_at - timedelta(microseconds=1))
+        activate_pad(account.pk, actor=ACTOR, at=due_at - timedelta(microseconds=1))
     identity.refresh_from_db()
     assert identity.status == "PENDING_PAD_ACTIVATION"
 
-    assert activate_pad(account.pk, actor=ACTOR, at=account.pad_activates_at).status == "ACTIVE"
+    assert activate_pad(account.pk, actor=ACTOR, at=due_at).status == "ACTIVE"
     activate_pad(account.pk, actor=ACTOR, at=LATER)
     assert AuditEntry.objects.filter(action="account.debits-activated").count() == 1
 

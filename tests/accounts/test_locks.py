@@ -83,7 +83,7 @@ def test_lifting_says_why_and_thaws_the_debits() -> None:
     identity.refresh_from_db()
     assert identity.status == "ACTIVE"
     assert AccountLock.objects.live().count() == PaymentAccount.objects.locked_now().count() == 0
-    entry = AuditEntry.objects.get(action="account.lock-lifted")
+    entry: Any = AuditEntry.objects.get(action="account.lock-lifted")
     assert (entry.before["cause"], entry.after) == ("Funds not cleared", {"unfrozen_identity": identity.pk})
 
 
@@ -173,8 +173,8 @@ def test_of_many_who_lift_at_once_exactly_one_does() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_closing_and_locking_at_once_never_leave_a_closed_account_locked() -> None:
     account, _ = a_pad_account()
-    deeds = iter([lock_it, lambda it: close_account(it.pk, actor=ACTOR, reason="Out", at=AT)] * 4)
-    chosen = [next(deeds) for _ in range(8)]
+    deeds: list[Any] = [lock_it, lambda it: close_account(it.pk, actor=ACTOR, reason="Out", at=AT)]
+    chosen = deeds * 4
 
     at_once(lambda: chosen.pop()(account))
 

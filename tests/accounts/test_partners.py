@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -37,7 +38,7 @@ def test_a_partner_is_added_once_and_audited() -> None:
         add()
 
     assert (partner.code, partner.kind, partner.active) == ("CSO", "GOVERNMENT", True)
-    entry = AuditEntry.objects.get()
+    entry: Any = AuditEntry.objects.get()
     assert (entry.action, entry.after["code"], entry.reason) == ("partner.added", "CSO", "Agreement 3")
 
 

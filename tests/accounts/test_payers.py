@@ -53,7 +53,7 @@ def test_an_account_is_opened_with_the_frequency_of_its_method_and_audited() -> 
     assert opening == (account, True)
     assert (account.account_number, account.name, account.statement_frequency) == ("A-1", "Cedar Supply", "WEEKLY")
     assert (account.created_at, account.closed_at, account.billable) == (AT, None, True)
-    entry = AuditEntry.objects.about(account).get()
+    entry: Any = AuditEntry.objects.about(account).get()
     assert (entry.action, entry.reason, entry.actor) == ("account.opened", "Contract 7", "test")
     assert (entry.after["account_number"], entry.after["payment_method"]) == ("A-1", "DIRECT_PAY")
 
@@ -171,7 +171,7 @@ def test_a_closed_account_keeps_its_rows_and_changes_no_more() -> None:
     assert again.closed_at == AT
     identity.refresh_from_db()
     assert (identity.status, identity.status_since) == ("INACTIVE", AT)
-    entry = AuditEntry.objects.get(action="account.closed")
+    entry: Any = AuditEntry.objects.get(action="account.closed")
     assert (entry.reason, entry.after["identities_retired"]) == ("Out of business", 1)
     with pytest.raises(AccountClosed):
         change_default_method(account.pk, "EFT", actor=ACTOR, at=AT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import StringIO
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
@@ -148,9 +149,9 @@ def test_the_command_counts_and_keeps_a_run_and_an_entry(settings: Settings) -> 
         ["0", "under the newest key already"],
         ["0", "not readable with any key"],
     ]
-    run = JobRun.objects.get()
+    run: Any = JobRun.objects.get()
     assert (run.status, run.done, run.total, run.result["rotated"]) == ("succeeded", 2, 2, 2)
-    entry = AuditEntry.objects.get(action="field-keys.rotated")
+    entry: Any = AuditEntry.objects.get(action="field-keys.rotated")
     assert (entry.object_id, entry.after["rotated"]) == (str(run.pk), 2)
 
 
