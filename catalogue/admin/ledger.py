@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from catalogue.admin.filters import InForceFilter, LinkProductFilter
-from catalogue.admin.records import CatalogueAdmin, dated_state
+from catalogue.admin.records import CatalogueAdmin, dated_state, days_in_force
 from catalogue.admin.versions import CURRENCY, NOTHING_YET, Comparison, preview_page, was_seen
 from catalogue.exchange import GLCodeResource, GLLinkResource, TaxRateResource
 from catalogue.forms import NewLinkForm, NewRateForm, ReplacementForm
@@ -29,14 +29,14 @@ EXAMPLE = Decimal("100.00")
 @admin.register(GLCode)
 class GLCodeAdmin(CatalogueAdmin):
     resource_classes = (GLCodeResource,)
-    list_display = ("name", "code_shown", "journal", "starts_on", "ends_on", "state")
+    list_display = ("name", "code_shown", "journal", "days", "state")
     list_filter = (InForceFilter, "stop_journal", "client")
     search_fields = ("name", "client", "responsibility_centre", "service_line", "stob", "project_code")
     search_help_text = "Name or segment"
     ordering = ("name",)
     autocomplete_fields = ("service_fee_gl", "disbursement_gl", "statutory_gst_gl", "service_gst_gl")
     actions_detail = ("replace",)
-    state = dated_state
+    state, days = dated_state, days_in_force
     fieldsets = (
         (None, {"fields": ("name", ("starts_on", "ends_on"))}),
         (
@@ -100,14 +100,14 @@ class GLCodeAdmin(CatalogueAdmin):
 class GLLinkAdmin(CatalogueAdmin):
     resource_classes = (GLLinkResource,)
     naming = ("fee_schedule",)
-    list_display = ("price", "code_shown", "starts_on", "ends_on", "state")
+    list_display = ("price", "code_shown", "days", "state")
     list_filter = (InForceFilter, LinkProductFilter)
     search_fields = ("fee_schedule__product__code", "fee_schedule__filing_type__code", "gl_code__name", "gl_code__stob")
     search_help_text = "Product, filing type, or name of the GL code"
     ordering = ("fee_schedule__product", "fee_schedule__filing_type", "-starts_on")
     autocomplete_fields = ("fee_schedule", "gl_code")
     actions_detail = ("new_version",)
-    state = dated_state
+    state, days = dated_state, days_in_force
     fieldsets = ((None, {"fields": ("fee_schedule", "gl_code", ("starts_on", "ends_on"))}),)
     list_title = "GL links"
     intro = "Which GL code each price is booked to, one at a time. “New version from a date” books it elsewhere then."
@@ -160,12 +160,12 @@ class GLLinkAdmin(CatalogueAdmin):
 class TaxRateAdmin(CatalogueAdmin):
     resource_classes = (TaxRateResource,)
     naming = ("tax_type",)
-    list_display = ("tax_type", "percent", "starts_on", "ends_on", "state")
+    list_display = ("tax_type", "percent", "days", "state")
     list_filter = (InForceFilter,)
     search_fields = ("tax_type",)
     ordering = ("tax_type", "-starts_on")
     actions_detail = ("new_version",)
-    state = dated_state
+    state, days = dated_state, days_in_force
     fieldsets = ((None, {"fields": ("tax_type", "rate", ("starts_on", "ends_on"))}),)
     intro = "The rates of taxes, one at a time. Which prices are taxed stands in the fee schedules."
     empty_text = "No tax rate yet. Orders of taxed prices are refused until there is one."

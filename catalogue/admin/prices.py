@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from catalogue.admin.filters import InForceFilter, ProductFilter
-from catalogue.admin.records import CatalogueAdmin, dated_state
+from catalogue.admin.records import CatalogueAdmin, dated_state, days_in_force
 from catalogue.admin.versions import CURRENCY, NOTHING_YET, Comparison, preview_page, rows_of, was_seen
 from catalogue.exchange import FeeCodeResource, FeeScheduleResource
 from catalogue.forms import NewPriceForm, price_now
@@ -49,7 +49,7 @@ class FeeCodeAdmin(CatalogueAdmin):
 class FeeScheduleAdmin(CatalogueAdmin):
     resource_classes = (FeeScheduleResource,)
     naming = ("product", "filing_type")
-    list_display = ("price", "filing", "filing_fee", "other_fees", "gst", "starts_on", "ends_on", "state")
+    list_display = ("price", "filing", "filing_fee", "other_fees", "gst", "days", "state")
     list_filter = (InForceFilter, ProductFilter, "variable", "on_price_list")
     search_fields = ("product__code", "filing_type__code", "filing_type__description", "fee_code__code")
     search_help_text = "Product, filing type or fee code"
@@ -63,18 +63,19 @@ class FeeScheduleAdmin(CatalogueAdmin):
         "service_fee_code",
     )
     actions_detail = ("new_version",)
-    state = dated_state
+    state, days = dated_state, days_in_force
     fieldsets = (
         (None, {"fields": (("product", "filing_type"), ("starts_on", "ends_on"))}),
         (
             "Fees",
             {
+                "description": "Once in force, fees and taxes change by “New version from a date” only.",
                 "fields": (
                     ("fee_code", "variable"),
                     "priority_fee_code",
                     "future_effective_fee_code",
                     "service_fee_code",
-                )
+                ),
             },
         ),
         ("Taxes and list", {"fields": (("statutory_gst", "service_gst"), "on_price_list", "comments")}),

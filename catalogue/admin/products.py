@@ -19,9 +19,10 @@ from catalogue.admin.records import CatalogueAdmin
 from catalogue.exchange import FilingTypeResource, ProductResource
 from catalogue.forms import ProductForm
 from catalogue.models import FeeSchedule, FilingType, Product
+from catalogue.paymentmethods import PAYMENT_METHODS
 from catalogue.previews import ListedPrice, price_list, rate_of_day
 from catalogue.quote import SchedulePrice
-from kernel.adminsite import badge, record_link
+from kernel.adminsite import badge, list_address, record_address, record_link
 from kernel.calendar import business_date
 
 PRICES = "catalogue_product_prices"
@@ -68,8 +69,9 @@ class ProductAdmin(CatalogueAdmin):
     search_fields = ("code", "description", "line")
     search_help_text = "Code, description or product line"
     ordering = ("code",)
+    readonly_fields = ("prices",)
     fieldsets = (
-        (None, {"fields": ("code", "description", "line", "payment_methods")}),
+        (None, {"fields": ("code", "description", "line", "prices", "payment_methods")}),
         ("Refunds and shares", {"fields": (("refund_allowed", "refund_approval"), "has_partner_disbursements")}),
         (
             "Codes of the prepaid mainframe",
@@ -94,7 +96,9 @@ class ProductAdmin(CatalogueAdmin):
 
     @display(description="paid by")
     def methods_shown(self, product: Product) -> SafeString | str:
-        return format_html('<span class="ps-wrap">{}</span>', ", ".join(product.payment_methods) or "no method yet")
+        if set(product.payment_methods) == set(PAYMENT_METHODS):
+            return "All methods"
+        return format_html('<span class="ps-wrap">{}</span>', ", ".join(product.payment_methods) or "No method yet")
 
     @display(description="refunds")
     def refunds(self, product: Product) -> SafeString:
@@ -107,9 +111,11 @@ class ProductAdmin(CatalogueAdmin):
         return product.has_partner_disbursements
 
     @display(description="prices")
-    def prices(self, product: Product) -> SafeString:
+    def prices(self, product: Product) -> SafeString | str:
+        if not product.pk:
+            return "–"
         address = reverse(f"admin:{PRICES}", args=[product.pk])
-        return format_html('<a class="ps-link" href="{}">Price list</a>', address)
+        return format_html('<a class="ps-link whitespace-nowrap" href="{}">Price list</a>', address)
 
     def prices_page(self, request: HttpRequest, code: str) -> HttpResponse:
         """What every filing of the product costs today, and from its next version on."""
@@ -124,6 +130,8 @@ class ProductAdmin(CatalogueAdmin):
             **self.admin_site.each_context(request),
             "title": f"Price list of {product}",
             "product": product,
+            "product_address": record_address(Product, product.pk),
+            "schedules_address": list_address(FeeSchedule, {"product": product.pk}),
             "today": today,
             "rate": rate,
             "rate_percent": None if rate is None else f"{rate * 100:.2f}",

@@ -6,29 +6,36 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
+from django.db import models
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from catalogue.admin.importing import ExchangePages
 from catalogue.forms import RecordForm
 from catalogue.models import Dated
 from catalogue.operations import save_record
-from catalogue.operations.records import kept_fields
-from kernel.adminsite import AuditedAdmin, Step, badge, timeline
+from catalogue.operations.records import NAMES, kept_fields
+from kernel.adminsite import AuditedAdmin, Step, badge, name_thing, timeline
 from kernel.audit.actors import Actor
 from kernel.calendar import business_date
 from kernel.errors import PaymentsiteError
 
 REASON = "reason"
+for kind, name in NAMES.items():
+    name_thing(name, capfirst(str(kind._meta.verbose_name)))
 
 
 class CatalogueAdmin(ExchangePages, AuditedAdmin):
     """One table of the catalogue."""
 
     form = RecordForm
+    formfield_overrides = {models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})}}
     change_form_outer_after_template = "admin/paymentsite/after_record.html"
     # What names the record, and cannot change once it is there.
     naming: tuple[str, ...] = ()
@@ -84,3 +91,10 @@ def dated_state(model_admin: Any, record: Dated) -> SafeString:
     if record.is_in_force(today):
         return badge("In force", "good")
     return badge("Past", "plain") if record.has_begun(today) else badge("Coming", "waiting")
+
+
+@display(description="in force", ordering="starts_on")
+def days_in_force(model_admin: Any, record: Dated) -> SafeString:
+    """From when, and until when where that is known."""
+    until = f" to {record.ends_on}" if record.ends_on else ""
+    return format_html('<span class="whitespace-nowrap">from {}</span>', f"{record.starts_on}{until}")
