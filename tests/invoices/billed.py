@@ -9,10 +9,12 @@ from typing import Any
 from accounts.models import PaymentAccount
 from catalogue.models import FeeSchedule, Product, TaxRate
 from catalogue.quote import Caller, FilingLine
-from invoices.models import Invoice
+from invoices.models import Credit, Invoice, Refund
 from invoices.operations.creating import NewInvoice, create_invoice
-from invoices.operations.settling import Evidence
-from invoices.states import ReceiptSource
+from invoices.operations.refundapprovals import request_refund
+from invoices.operations.refundplans import RefundPart
+from invoices.operations.settling import Evidence, settle
+from invoices.states import FeeType, ReceiptSource
 from kernel.audit.actors import Actor
 from tests.accounts.payers import a_pad_account, an_account
 from tests.catalogue.priced import a_fee, a_filing_type, a_gl_code, a_link, a_rate
@@ -107,4 +109,39 @@ def evidence_of(
             "final_at": AT,
             **changes,
         }
+    )
+
+
+def stored(invoice: Invoice) -> Invoice:
+    """As the database has it now."""
+    return Invoice.objects.get(pk=invoice.pk)
+
+
+def a_paid_invoice(method: str = "PAD", *, number: str = "R1", **changes: Any) -> Invoice:
+    """Made and paid whole, by a settlement line of this number."""
+    invoice = an_invoice(method, **changes)
+    settle(invoice.pk, evidence_of(invoice, number), actor=STAFF, at=AT)
+    return stored(invoice)
+
+
+def a_credit(method: str, amount: Decimal | str, *, number: str = "MORE") -> Credit:
+    """So much on the account of the method's payer: it came above what an invoice owed."""
+    invoice = an_invoice(method)
+    evidence = evidence_of(invoice, number, amount=invoice.total + Decimal(amount))
+    credit = settle(invoice.pk, evidence, actor=STAFF, at=AT).credit
+    assert credit is not None
+    return credit
+
+
+def a_part(
+    invoice: Invoice, amount: Decimal | str, fee_type: FeeType = FeeType.BASE_FEES, *, line: int = 0
+) -> RefundPart:
+    """So much of one part of the invoice's first line, or of another."""
+    return RefundPart(invoice.lines.order_by("pk")[line].pk, fee_type, Decimal(amount))
+
+
+def refund(invoice: Invoice, *parts: RefundPart, actor: Actor = CLIENT, at: datetime = AT) -> Refund:
+    """Asked for by a partner that may: these parts, or all that is left."""
+    return request_refund(
+        invoice.pk, parts or None, reason="Not wanted", actor=actor, scopes=["refunds:request"], at=at
     )
