@@ -28,7 +28,7 @@ class Scheduled:
 
 def schedule() -> tuple[Scheduled, ...]:
     """Everything that happens by itself, how often, and why."""
-    return (*_all_day_long(), *_now_and_then())
+    return (*_all_day_long(), *_of_invoices(), *_now_and_then())
 
 
 def _all_day_long() -> tuple[Scheduled, ...]:
@@ -70,12 +70,6 @@ def _all_day_long() -> tuple[Scheduled, ...]:
             "Ends job runs whose process died, so that nobody waits for them.",
         ),
         Scheduled(
-            "Ask about unknown outcomes",
-            "invoices.tasks.resolve_outcomes",
-            timedelta(seconds=60),
-            "Learns what became of calls to the card gateway and the prepaid mainframe whose answer never came.",
-        ),
-        Scheduled(
             "Verify the quick invariants",
             "kernel.invariants.tasks.verify_quick",
             timedelta(minutes=10),
@@ -84,13 +78,17 @@ def _all_day_long() -> tuple[Scheduled, ...]:
     )
 
 
-def _now_and_then() -> tuple[Scheduled, ...]:
+def _of_invoices() -> tuple[Scheduled, ...]:
+    return ()
+
+
+def _of_invoices_and_accounts() -> tuple[Scheduled, ...]:
     return (
         Scheduled(
-            "Turn references over",
-            "payments.tasks.rotate_references",
-            timedelta(hours=6),
-            "Keeps the gate of exactly-once small: references older than REFERENCE_CACHE_TTL_DAYS go into the history.",
+            "Ask about unknown outcomes",
+            "invoices.tasks.resolve_outcomes",
+            timedelta(seconds=60),
+            "Learns what became of calls to the card gateway and the prepaid mainframe whose answer never came.",
         ),
         Scheduled(
             "Mark overdue invoices",
@@ -109,6 +107,17 @@ def _now_and_then() -> tuple[Scheduled, ...]:
             "accounts.tasks.activate_pads",
             timedelta(minutes=30),
             "Lets accounts be debited once the waiting time after they accepted the terms has passed.",
+        ),
+    )
+
+
+def _now_and_then() -> tuple[Scheduled, ...]:
+    return (
+        Scheduled(
+            "Turn references over",
+            "payments.tasks.rotate_references",
+            timedelta(hours=6),
+            "Keeps the gate of exactly-once small: references older than REFERENCE_CACHE_TTL_DAYS go into the history.",
         ),
         Scheduled(
             "Make partitions ahead",

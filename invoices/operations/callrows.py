@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -88,15 +88,16 @@ def refunded_revenue(invoice: Invoice, refund: Refund) -> tuple[RevenueLine, ...
     numbered: list[RevenueLine] = []
     number = 0
     for line in invoice.lines.order_by("pk"):
-        for whole, part in zip(_amounts(line, None), _amounts(line, back.get(line.pk, {})), strict=True):
-            number += bool(whole[1])
-            if part[1]:
-                numbered.append(RevenueLine(number, part[0], part[1]))
+        parts = _amounts(line, back.get(line.pk, {}))
+        for (_, whole), (gl, amount) in zip(_amounts(line, None), parts, strict=True):
+            number += bool(whole)
+            if amount:
+                numbered.append(RevenueLine(number, gl, amount))
     return tuple(numbered)
 
 
 def _queue(
-    kind: CallKind, invoice: Invoice, request: dict[str, object], *, refund: Refund | None = None, at: datetime
+    kind: CallKind, invoice: Invoice, request: Mapping[str, object], *, refund: Refund | None = None, at: datetime
 ) -> OutsideCall:
     return OutsideCall.objects.create(
         kind=kind,
