@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from invoices.admin.accountpanels import register
+from invoices.admin.credits import CreditAdmin
 from invoices.admin.invoices import InvoiceAdmin
+from invoices.admin.outside import CardAttemptAdmin, OutsideCallAdmin
+from invoices.admin.refunds import RefundAdmin
 
-__all__ = ["InvoiceAdmin"]
+__all__ = ["CardAttemptAdmin", "CreditAdmin", "InvoiceAdmin", "OutsideCallAdmin", "RefundAdmin"]
+
+register()

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.contrib.admin import ModelAdmin, SimpleListFilter
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from unfold.contrib.filters.admin import CheckboxFilter, DropdownFilter, RadioFilter, TextFilter
@@ -91,6 +91,8 @@ class AccountFilter(TextFilter):
 
 
 class RefundAccountFilter(AccountFilter):
+    """The same for rows that belong to an invoice."""
+
     path = "invoice__account"
 
 
@@ -208,7 +210,7 @@ class LeftFilter(RadioFilter):
         credits: Any = queryset
         if self.value() == "yes":
             return credits.with_money_left()
-        return credits.used_up() if self.value() == "no" else queryset
+        return credits.filter(applied_amount=F("amount")) if self.value() == "no" else queryset
 
 
 class WaitingFilter(RadioFilter):

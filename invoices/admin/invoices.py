@@ -18,6 +18,7 @@ from accounts.models import PaymentAccount
 from invoices.admin.belongings import belongings_of
 from invoices.admin.display import credit_link, days_since, method_title, refund_link, status_badge, what_is_charged
 from invoices.admin.filters import AccountFilter, AgeFilter, CreatedFilter, MethodFilter, ProductFilter, StatusFilter
+from invoices.admin.invoiceactions import InvoiceActions
 from invoices.admin.invoicefacts import (
     attempts_table,
     calls_table,
@@ -38,7 +39,6 @@ from kernel.adminsite import (
     Facts,
     MoneyBox,
     Panel,
-    RecordAdmin,
     Related,
     Step,
     list_link,
@@ -54,7 +54,7 @@ SETTLED = FINAL_STATUSES | {InvoiceStatus.PAID}
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(RecordAdmin):
+class InvoiceAdmin(InvoiceActions):
     list_display = (
         "id",
         "created",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kernel.adminsite.actions import Confirmation, confirmed_action
+from kernel.adminsite.actions import Confirmation, confirmed_action, paged_action
 from kernel.adminsite.admins import AuditedAdmin, ConsoleAdmin, ConsoleChangeList, ReadOnlyAdmin
 from kernel.adminsite.columns import moment_column
 from kernel.adminsite.comparison import Comparison, Row
@@ -41,6 +41,7 @@ __all__ = [
     "moment_column",
     "money",
     "name_thing",
+    "paged_action",
     "pretty_json",
     "progress_bar",
     "record_address",

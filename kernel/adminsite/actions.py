@@ -106,6 +106,55 @@ def confirmed_action(
     return declare
 
 
+# Called with (model admin, request, record); gives the page, whichever step it is at.
+Pages = Callable[[Any, HttpRequest, Any], HttpResponse]
+
+
+def paged_action(
+    *,
+    description: str,
+    permission: str,
+    effect: Effect,
+    icon: str | None = None,
+    attrs: Mapping[str, str] | None = None,
+) -> Callable[[Pages], Callable[..., HttpResponse]]:
+    """Makes an admin method an action on one record with pages of its own, such as a wizard; for `actions_detail`.
+
+    It is offered like a confirmed one, with its effect, to those with the permission, and asks by itself before it
+    acts: GET changes nothing.
+    """
+
+    def declare(pages: Pages) -> Callable[..., HttpResponse]:
+        declared = ConfirmedAction(
+            _never, description, permission, asks_reason=False, form=None, initial=None, effect=effect
+        )
+
+        @wraps(pages)
+        def answer(model_admin: admin.ModelAdmin, request: HttpRequest, object_id: str) -> HttpResponse:
+            if not request.user.has_perm(permission):
+                raise PermissionDenied
+            if request.method not in ("GET", "HEAD", "POST"):
+                return HttpResponseNotAllowed(["GET", "POST"])
+            return pages(model_admin, request, _find(model_admin, request, object_id))
+
+        vars(answer).update(
+            confirmed_action=declared,
+            required_permission=permission,
+            short_description=description,
+            attrs=dict(attrs or {}),
+            icon=icon,
+            variant=ActionVariant.DEFAULT,
+            original_function_name=pages.__name__,
+        )
+        return answer
+
+    return declare
+
+
+def _never(model_admin: Any, request: HttpRequest, record: Any, confirmation: Confirmation) -> None:
+    raise NotImplementedError("An action with pages of its own acts on them.")
+
+
 def _answer_for_one(
     declared: ConfirmedAction, model_admin: admin.ModelAdmin, request: HttpRequest, object_id: str | None
 ) -> HttpResponse:
