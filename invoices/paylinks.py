@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.signing import BadSignature, Signer
+from django.http import HttpRequest
 
 from kernel.calendar import business_date, business_day_bounds
 from kernel.errors import NotFound, Refused
@@ -29,6 +30,12 @@ class PayLinkExpired(Refused):
     code = "payment-link-expired"
     title = "Payment link expired"
     next_step = "Ask who sent you the link for a new one."
+
+
+def public_address(request: HttpRequest, path: str) -> str:
+    """The path as an absolute address below PUBLIC_URL, or else below the host that the request named."""
+    base: str = settings.PUBLIC_URL or request.build_absolute_uri("/")
+    return f"{base.rstrip('/')}/{path.lstrip('/')}"
 
 
 def token_for(invoice_id: int, *, at: datetime) -> str:

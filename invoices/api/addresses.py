@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 
-from django.conf import settings
 from django.http import HttpRequest
 
-from invoices.paylinks import token_for
+from invoices.paylinks import public_address, token_for
 
 BASE = "/api/v1"
 
@@ -23,12 +22,6 @@ def refund_path(refund_id: int) -> str:
 
 def account_path(account_number: str) -> str:
     return f"{BASE}/accounts/{quote(account_number, safe='')}"
-
-
-def public_address(request: HttpRequest, path: str) -> str:
-    """The path as an absolute address below PUBLIC_URL, or else below the host that the request named."""
-    base: str = settings.PUBLIC_URL or request.build_absolute_uri("/")
-    return urljoin(f"{base.rstrip('/')}/", path.lstrip("/"))
 
 
 def pay_address(request: HttpRequest, invoice_id: int, *, at: datetime) -> str:

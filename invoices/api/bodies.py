@@ -94,9 +94,7 @@ class InvoiceChangeBody(Body):
 
 
 class TransactionBody(Body):
-    clientSystemUrl = Text(
-        max_length=500, help_text="Where the payer comes back to: an absolute address."
-    )
+    clientSystemUrl = Text(max_length=500, help_text="Where the payer comes back to: an absolute address.")
 
 
 class EmptyBody(Body):
