@@ -83,6 +83,13 @@ GROUPS: tuple[tuple[str, tuple[Page, ...]], ...] = (
         ),
     ),
     (
+        "Accounts",
+        (
+            Page("Accounts", "account_balance_wallet", "accounts_paymentaccount", "accounts.view_paymentaccount"),
+            Page("Partners", "handshake", "accounts_partner", "accounts.view_partner"),
+        ),
+    ),
+    (
         "Staging",
         (
             Page("Backlog", "inbox", "payments_paymentstaging", "payments.view_paymentstaging"),
@@ -128,13 +135,6 @@ GROUPS: tuple[tuple[str, tuple[Page, ...]], ...] = (
             Page("Audit", "history_edu", "audit_auditentry", "audit.view_auditentry"),
             Page("Pruned history", "auto_delete", "audit_auditretirement", "audit.view_auditretirement"),
             Page("Schedule", "schedule", "django_celery_beat_periodictask", "django_celery_beat.view_periodictask"),
-        ),
-    ),
-    (
-        "Accounts",
-        (
-            Page("Accounts", "account_balance_wallet", "accounts_paymentaccount", "accounts.view_paymentaccount"),
-            Page("Partners", "handshake", "accounts_partner", "accounts.view_partner"),
         ),
     ),
     (

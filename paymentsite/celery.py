@@ -28,7 +28,7 @@ class Scheduled:
 
 def schedule() -> tuple[Scheduled, ...]:
     """Everything that happens by itself, how often, and why."""
-    return (*_all_day_long(), *_of_invoices(), *_now_and_then())
+    return (*_all_day_long(), *_of_invoices_and_accounts(), *_now_and_then())
 
 
 def _all_day_long() -> tuple[Scheduled, ...]:
@@ -76,10 +76,6 @@ def _all_day_long() -> tuple[Scheduled, ...]:
             "The same for what came last, at little cost.",
         ),
     )
-
-
-def _of_invoices() -> tuple[Scheduled, ...]:
-    return ()
 
 
 def _of_invoices_and_accounts() -> tuple[Scheduled, ...]:

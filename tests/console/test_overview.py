@@ -210,7 +210,18 @@ def test_the_sidebar_holds_what_a_person_may_open_with_counts(client: Client) ->
     assert "Requests" not in entries
     assert "Users" not in entries
     titles = [group["title"] for group in signed_in("administrator").get("/admin/").context["sidebar_navigation"]]
-    assert titles == ["", "Payments", "Staging", "Webhooks", "Events", "Operations", "Access"]
+    assert titles == [
+        "",
+        "Payments",
+        "Catalogue",
+        "Invoices",
+        "Accounts",
+        "Staging",
+        "Webhooks",
+        "Events",
+        "Operations",
+        "Access",
+    ]
 
 
 def test_every_entry_of_the_sidebar_opens() -> None:
