@@ -33,6 +33,7 @@ COLUMNS: tuple[tuple[str, Kind, str], ...] = (
     ("paymentDate", Kind.MOMENT, "payment_date"),
     ("refundDate", Kind.MOMENT, "refund_date"),
     ("overdueDate", Kind.MOMENT, "overdue_date"),
+    ("details", Kind.JSON, "details"),
 )
 
 

@@ -356,6 +356,7 @@ class ExportRow(Schema):
     paymentDate = maybe()
     refundDate = maybe()
     overdueDate = moment()
+    details = DetailAnswer(many=True)
 
 
 class CodeItem(Schema):

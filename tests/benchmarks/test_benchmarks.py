@@ -31,6 +31,8 @@ GOALS = {
     "bulkcreate": ["S5"],
     "relay": ["O1", "O1", "O1"],
     "retention": ["P1"],
+    "invoicing": ["I1", "I4", "I2", "I3", "R1"],
+    "rendering": ["T2", "T2", "T2"],
 }
 
 
