@@ -123,6 +123,7 @@ GROUPS: tuple[tuple[str, tuple[Page, ...]], ...] = (
                 "approvals.view_approvalrequest",
                 approvals_waiting,
             ),
+            Page("Saved views", "bookmark", "savedviews_savedview", "savedviews.view_savedview"),
             Page("Notes", "sticky_note_2", "notes_note", "notes.view_note"),
             Page("Attached files", "attach_file", "notes_attachment", "notes.view_attachment"),
             Page("Job runs", "play_circle", "jobs_jobrun", "jobs.view_jobrun"),

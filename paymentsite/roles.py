@@ -49,6 +49,8 @@ MATRIX = """
     notes.strike_note                           .        x         .            x           .
     notes.view_attachment                       x        x         x            x           x
     notes.add_attachment                        .        x         x            x           .
+    savedviews.view_savedview                   x        x         x            x           x
+    savedviews.share_savedview                  .        x         .            x           .
     jobs.view_jobrun                            x        x         x            x           x
     jobs.request_job                            .        x         .            x           .
     jobs.cancel_job                             .        x         .            x           .

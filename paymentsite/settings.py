@@ -63,6 +63,7 @@ INSTALLED_APPS = [
     "kernel.jobs",
     "kernel.approvals",
     "kernel.notes",
+    "kernel.savedviews",
     "kernel.idempotency",
     "kernel.pruning",
     "kernel.fieldkeys",

@@ -41,7 +41,8 @@ def open_invoices(request: HttpRequest, account: PaymentAccount) -> SafeString:
     if not request.user.has_perm("invoices.view_invoice"):
         return SafeString("")
     found = Invoice.objects.filter(account=account, status__in=sorted(OPEN_STATUSES))
-    sums = found.aggregate(total=Sum("total"), paid=Sum("paid_amount"))
+    settled = F("paid_amount") + F("refunded_amount") + F("credited_amount") + F("manual_amount")
+    owing = found.aggregate(owing=Sum(F("total") - settled))["owing"] or ZERO
     oldest = list(found.order_by("created_at", "pk")[: SHOWN + 1])
     at = timezone.now()
     rows = [
@@ -58,7 +59,6 @@ def open_invoices(request: HttpRequest, account: PaymentAccount) -> SafeString:
     shown = table(
         ("Invoice", "Status", "Method", "Total", "Owing", "Age"), rows, empty="It owes nothing.", figures=True
     )
-    owing = (sums["total"] or ZERO) - (sums["paid"] or ZERO)
     every = list_link(Invoice, "All its open invoices", {"account": account.account_number, "status": "open"})
     more = format_html("<p><b>Owing together: {:,.2f} {}</b>. {}</p>", owing, CURRENCY, every) if rows else ""
     others = list_link(Invoice, "All its invoices", {"account": account.account_number})

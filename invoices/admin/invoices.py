@@ -48,6 +48,8 @@ from kernel.adminsite import (
 )
 from kernel.audit.querysets import Subject
 from kernel.display import NOTHING
+from kernel.savedviews.tabs import TEMPLATE as TABS_TEMPLATE
+from kernel.savedviews.tabs import SavedViewsChangeList
 
 # What nothing more is expected of does not age.
 SETTLED = FINAL_STATUSES | {InvoiceStatus.PAID}
@@ -68,6 +70,14 @@ class InvoiceAdmin(InvoiceActions):
         "age",
     )
     list_display_links = ("id",)
+    list_before_template = TABS_TEMPLATE
+    preset_views = (
+        ("Open", "status=open", "Money is still expected of the payer"),
+        ("Approved for 20 days and more", "status=APPROVED&age=20", "Should have been collected long ago"),
+        ("Overdue", "status=OVERDUE", "Past its due date; the account is locked"),
+        ("Settlement scheduled", "status=SETTLEMENT_SCHED", "In the ledger, unpaid; returned debits too"),
+        ("Refund requested", "status=REFUND_REQUESTED", "All of it is to go back, not confirmed yet"),
+    )
     list_filter = (StatusFilter, MethodFilter, AgeFilter, CreatedFilter, ProductFilter, AccountFilter)
     search_fields = ("id",)
     search_help_text = "Whole id, REG number, receipt, business, folio, account or amount (33.08)"
@@ -85,6 +95,9 @@ class InvoiceAdmin(InvoiceActions):
         lines = InvoiceLine.objects.order_by("pk")
         invoices = super().get_queryset(request).select_related("account", "product")
         return invoices.prefetch_related(Prefetch("lines", lines))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[SavedViewsChangeList]:
+        return SavedViewsChangeList
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -63,10 +64,8 @@ class OutsideAdmin(RecordAdmin):
         if not term:
             return queryset, False
         wanted = Q(invoice__in=found_by_text(term).values("pk"))
-        try:
+        with suppress(ValueError):
             wanted |= Q(pk=UUID(term))
-        except ValueError:
-            pass
         return queryset.filter(wanted), False
 
     @display(description="Invoice")
@@ -149,7 +148,8 @@ class CardAttemptAdmin(OutsideAdmin):
     @confirmed_action(
         description="Ask the gateway",
         permission="invoices.ask_outside",
-        effect="The card gateway is asked whether this was paid, and what it says is noted: if it was, the invoice is paid.",
+        effect="The card gateway is asked whether this was paid, and what it says is noted. If it was, the invoice is "
+        "paid.",
         asks_reason=False,
         icon="contact_support",
     )
@@ -175,8 +175,8 @@ class OutsideCallAdmin(OutsideAdmin):
     list_filter = (CallStatusFilter, CallKindFilter)
     ordering = ("-created_at",)
     intro = (
-        "Calls that move money outside: debits of prepaid accounts and refunds to cards. The list opens with those whose "
-        "outcome nobody knows yet; each is asked about by itself, and never done twice."
+        "Calls that move money outside: debits of prepaid accounts and refunds to cards. The list opens with those "
+        "whose outcome nobody knows yet; each is asked about by itself, and never done twice."
     )
     empty_text = "Every call to the outside has an outcome."
     story_empty = "What came of the call appears in the story of the invoice."
@@ -244,8 +244,8 @@ class OutsideCallAdmin(OutsideAdmin):
     @confirmed_action(
         description="Ask what became of it",
         permission="invoices.ask_outside",
-        effect="The other side is asked whether it has done this, and what it says is noted. A debit is not sent again; a "
-        "refund that it does not know is told again, and done once by its key.",
+        effect="The other side is asked whether it has done this, and what it says is noted. A debit is not sent "
+        "again; a refund that it does not know is told again, and done once by its key.",
         asks_reason=False,
         icon="contact_support",
     )

@@ -201,8 +201,8 @@ class RefundAdmin(RecordAdmin):
         description="Record that it went back",
         permission="invoices.confirm_refund",
         effect=lambda refund: (
-            f"{refund.amount} {refund.currency} count as given back, by the evidence that you give. The invoice moves on, "
-            "and other systems are told. It cannot be taken back."
+            f"{refund.amount} {refund.currency} count as given back, by the evidence that you give. The invoice moves "
+            "on, and other systems are told. It cannot be taken back."
         ),
         asks_reason=False,
         form=ConfirmedForm,

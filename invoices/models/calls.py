@@ -59,6 +59,7 @@ class CardAttempt(models.Model):
         ]
         indexes = [
             models.Index(fields=["started_at"], name="card_attempt_open", condition=Q(status="CREATED")),
+            models.Index(fields=["-started_at"], name="card_attempt_started"),
         ]
 
     def __str__(self) -> str:
@@ -110,7 +111,8 @@ class OutsideCall(models.Model):
                 fields=["next_attempt_at"],
                 name="outside_call_due",
                 condition=Q(status__in=["PENDING", "SENT", "UNKNOWN"]),
-            )
+            ),
+            models.Index(fields=["-created_at"], name="outside_call_made"),
         ]
 
     def __str__(self) -> str:
