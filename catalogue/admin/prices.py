@@ -49,7 +49,7 @@ class FeeCodeAdmin(CatalogueAdmin):
 class FeeScheduleAdmin(CatalogueAdmin):
     resource_classes = (FeeScheduleResource,)
     naming = ("product", "filing_type")
-    list_display = ("price", "filing", "filing_fee", "other_fees", "gst", "days", "state")
+    list_display = ("price", "filing_fee", "other_fees", "gst", "days", "state")
     list_filter = (InForceFilter, ProductFilter, "variable", "on_price_list")
     search_fields = ("product__code", "filing_type__code", "filing_type__description", "fee_code__code")
     search_help_text = "Product, filing type or fee code"
@@ -90,12 +90,9 @@ class FeeScheduleAdmin(CatalogueAdmin):
         return super().get_queryset(request).with_fees().select_related("product")
 
     @display(description="price", ordering="product")
-    def price(self, schedule: FeeSchedule) -> str:
-        return f"{schedule.product_id} {schedule.filing_type_id}"
-
-    @display(description="filing", ordering="filing_type__description")
-    def filing(self, schedule: FeeSchedule) -> str:
-        return schedule.filing_type.description
+    def price(self, schedule: FeeSchedule) -> SafeString:
+        code = f"{schedule.product_id} {schedule.filing_type_id}"
+        return format_html('{}<br><span class="ps-note">{}</span>', code, schedule.filing_type.description)
 
     @display(description="filing fee", ordering="fee_code__amount")
     def filing_fee(self, schedule: FeeSchedule) -> SafeString | str:

@@ -16,7 +16,7 @@ from kernel.migrations import TimeLimits
 class Migration(migrations.Migration):
     initial = True
 
-    dependencies: list[tuple[str, str]] = []
+    dependencies = []
 
     operations = [
         TimeLimits(),

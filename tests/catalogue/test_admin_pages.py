@@ -44,7 +44,7 @@ def test_everybody_may_look_and_only_administrators_may_change(role: str) -> Non
     load_catalogue(timezone.now())
     client = signed_in(role)
     for kind in KINDS:
-        record = kind._default_manager.order_by("pk").first()
+        record = kind._default_manager.order_by("pk")[0]
         page = client.get(f"{place(kind)}{record.pk}/change/")
         assert 'name="_save"' not in page.content.decode()
         answers = {
@@ -65,7 +65,7 @@ def test_nobody_without_a_role_sees_or_exports_anything(kind: type[Any]) -> None
 def test_nothing_is_deleted(administrator: Client) -> None:
     load_catalogue(timezone.now())
     for kind in KINDS:
-        record = kind._default_manager.order_by("pk").first()
+        record = kind._default_manager.order_by("pk")[0]
         assert administrator.get(f"{place(kind)}{record.pk}/delete/").status_code == 403
         assert "delete_selected" not in administrator.get(place(kind)).content.decode()
 

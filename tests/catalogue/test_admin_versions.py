@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -55,7 +54,7 @@ def price() -> FeeSchedule:
     return FeeSchedule.objects.get(product="CP", filing_type="OTANN")
 
 
-ANSWERS: Mapping[str, str] = {"starts_on": str(STARTS_ON), "fee_code": "EN105", "reason": "Order in council"}
+ANSWERS = {"starts_on": str(STARTS_ON), "fee_code": "EN105", "reason": "Order in council"}
 
 
 def test_a_price_goes_through_form_and_preview_to_its_next_version(administrator: Client) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from threading import Barrier
 from typing import Any
 
@@ -65,7 +66,7 @@ class TestTheDatabase:
         assert {"responsibility_centre", "service_line", "stob"} == set(refused.value.message_dict)
 
     def test_nothing_ends_before_it_starts(self) -> None:
-        the_day_before = {"starts_on": NEW_YEAR, "ends_on": NEW_YEAR - timedelta(days=1)}
+        the_day_before: dict[str, Any] = {"starts_on": NEW_YEAR, "ends_on": NEW_YEAR - timedelta(days=1)}
         schedule, gl_code = a_schedule(), a_gl_code()
         refused_by("fee_schedule_ends_after_it_starts", lambda: a_schedule("VS", **the_day_before))
         refused_by("gl_link_ends_after_it_starts", lambda: a_link(schedule, gl_code, **the_day_before))
@@ -83,7 +84,7 @@ class TestTheDatabase:
         ]:
             refused_by(
                 "fee_schedule_one_at_a_time",
-                lambda starts_on=starts_on, ends_on=ends_on: a_schedule(starts_on=starts_on, ends_on=ends_on),
+                partial(a_schedule, starts_on=starts_on, ends_on=ends_on),
             )
         assert FeeSchedule.objects.count() == 1
 
