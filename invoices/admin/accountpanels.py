@@ -60,7 +60,7 @@ def open_invoices(request: HttpRequest, account: PaymentAccount) -> SafeString:
         ("Invoice", "Status", "Method", "Total", "Owing", "Age"), rows, empty="It owes nothing.", figures=True
     )
     every = list_link(Invoice, "All its open invoices", {"account": account.account_number, "status": "open"})
-    more = format_html("<p><b>Owing together: {:,.2f} {}</b>. {}</p>", owing, CURRENCY, every) if rows else ""
+    more = format_html("<p><b>Owing together: {} {}</b>. {}</p>", f"{owing:,.2f}", CURRENCY, every) if rows else ""
     others = list_link(Invoice, "All its invoices", {"account": account.account_number})
     return format_html("{}{}<p>{}</p>", more, shown, others)
 

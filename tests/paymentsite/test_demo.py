@@ -14,6 +14,7 @@ from accounts.scopes import FEES_EXCLUDE_SERVICE, FEES_WAIVE, INVOICES_READ, REF
 from payments.ingestion import IngestionTotals, Pace, ingest
 from payments.models import Channel, Payment, ReferenceConflict, StagingRejection
 from paymentsite.demo import load_demo_records, stage_demo_file, stage_generated_rows
+from tests.console.people import signed_in
 from tests.payments.staged import count, prepare_staging
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -114,3 +115,16 @@ def test_the_demo_has_accounts_of_every_method_and_two_that_are_locked() -> None
     assert AccountFee.objects.get().service_fee_code_id == "TRF02"
     assert PaymentAccount.objects.count() == 12
     assert PaymentAccount.objects.get(account_number="1006").journal_gl is not None
+
+
+def test_the_page_of_every_demo_account_opens_with_what_it_owes() -> None:
+    call_command("load_demo", verbosity=0)
+    person = signed_in("administrator")
+
+    pages = {
+        account.account_number: person.get(f"/admin/accounts/paymentaccount/{account.pk}/change/")
+        for account in PaymentAccount.objects.all()
+    }
+
+    assert {page.status_code for page in pages.values()} == {200}
+    assert any("Owing together" in page.content.decode() for page in pages.values())
