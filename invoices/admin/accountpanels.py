@@ -12,6 +12,7 @@ from accounts.models import PaymentAccount
 from accounts.panels import Panel, register_panel
 from invoices.admin.display import (
     CREDIT_KINDS,
+    CURRENCY,
     OUTCOMES,
     ZERO,
     credit_link,
@@ -27,7 +28,6 @@ from invoices.states import OPEN_STATUSES
 from kernel.adminsite import list_link, moment, money, table
 
 SHOWN = 10
-CURRENCY = "CAD"
 
 
 def register() -> None:
@@ -57,7 +57,7 @@ def open_invoices(request: HttpRequest, account: PaymentAccount) -> SafeString:
         for invoice in oldest[:SHOWN]
     ]
     shown = table(
-        ("Invoice", "Status", "Method", "Total", "Owing", "Age"), rows, empty="It owes nothing.", figures=True
+        ("Invoice", "Status", "Method", "Total", "Owing", "Age"), rows, empty="It owes nothing.", figures=(3, 4)
     )
     every = list_link(Invoice, "All its open invoices", {"account": account.account_number, "status": "open"})
     more = format_html("<p><b>Owing together: {} {}</b>. {}</p>", f"{owing:,.2f}", CURRENCY, every) if rows else ""
@@ -84,7 +84,10 @@ def credits_left(request: HttpRequest, account: PaymentAccount) -> SafeString:
         for credit in found.order_by("pk")[:SHOWN]
     ]
     shown = table(
-        ("Credit", "Why", "Pays invoices by", "Amount", "Left", "Since"), rows, empty="It has no credit.", figures=True
+        ("Credit", "Why", "Pays invoices by", "Amount", "Left", "Since"),
+        rows,
+        empty="It has no credit.",
+        figures=(3, 4),
     )
     together = format_html("<p><b>Left: {}</b></p>", "; ".join(sums)) if sums else ""
     return format_html("{}{}", together, shown)
@@ -106,4 +109,4 @@ def last_refunds(request: HttpRequest, account: PaymentAccount) -> SafeString:
         for refund in refunds
     ]
     heads = ("Refund", "Invoice", "Amount", "What happens with it", "Status", "Asked")
-    return table(heads, rows, empty="Nothing was given back to it.", figures=True)
+    return table(heads, rows, empty="Nothing was given back to it.", figures=(2,))

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from accounts.models import PaymentAccount
-from invoices.admin.display import CREDIT_KINDS, invoice_link, method_title, refund_link
+from invoices.admin.display import CREDIT_KINDS, invoice_link, method_title, refund_link, short_moment
 from invoices.admin.filters import AccountFilter, LeftFilter
 from invoices.models import Credit, Refund
 from kernel.adminsite import (
@@ -25,7 +25,6 @@ from kernel.adminsite import (
     Related,
     badge,
     moment,
-    moment_column,
     money,
     record_link,
     table,
@@ -49,7 +48,6 @@ class CreditAdmin(RecordAdmin):
     )
     empty_text = "No credit yet. One appears when a refund cannot go back the way it came, or when too much is paid."
     story_empty = "What is applied and given back will appear here, with who and why."
-    created = moment_column("created_at", f"Since ({settings.LEDGER_ZONE.key})")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("account")
@@ -64,6 +62,10 @@ class CreditAdmin(RecordAdmin):
         if term.isdecimal() and term.isascii() and len(term) <= LONGEST_ID:
             wanted |= Q(pk=int(term))
         return queryset.filter(wanted), False
+
+    @display(description=f"Since ({settings.LEDGER_ZONE.key})")
+    def created(self, credit: Credit) -> SafeString:
+        return short_moment(credit.created_at)
 
     @display(description="Account")
     def account_shown(self, credit: Credit) -> str:
@@ -132,7 +134,7 @@ class CreditAdmin(RecordAdmin):
             ("Invoice", "Amount", "Applied", "By", "State"),
             rows,
             empty="It has paid no invoice yet.",
-            figures=True,
+            figures=(1,),
         )
         return [Panel("Invoices that it has paid", shown, order=10, anchor="applications")]
 

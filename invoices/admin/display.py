@@ -6,6 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from invoices.methods import find_method
@@ -18,13 +20,16 @@ from invoices.states import (
     CreditKind,
     FeeType,
     InvoiceStatus,
+    MethodCode,
     RefundOutcome,
     RefundStatus,
 )
-from kernel.adminsite import badge, record_link
+from kernel.adminsite import badge, money, record_link
 from kernel.display import NOTHING
 
 ZERO = Decimal("0.00")
+CURRENCY = "CAD"
+LETTERS = frozenset({MethodCode.PAD.value, MethodCode.EJV.value, MethodCode.EFT.value})
 STATUSES: dict[str, tuple[str, str]] = {
     InvoiceStatus.CREATED: ("Created", "waiting"),
     InvoiceStatus.APPROVED: ("Approved", "waiting"),
@@ -108,12 +113,37 @@ def method_title(code: str) -> str:
         return code
 
 
+def method_short(code: str) -> SafeString | str:
+    """What finance calls it: PAD, EJV and EFT by their letters, with the words beside the pointer."""
+    if code not in LETTERS:
+        return method_title(code)
+    return format_html('<abbr title="{}">{}</abbr>', method_title(code), code)
+
+
+def short_moment(at: datetime) -> SafeString:
+    """An instant to the minute in the ledger's zone, which the column's head names; in full beside the pointer."""
+    local = at.astimezone(settings.LEDGER_ZONE)
+    return format_html(
+        '<time class="ps-moment" datetime="{}" title="{}">{}</time>',
+        at.isoformat(),
+        f"{local:%Y-%m-%d %H:%M:%S %Z}",
+        f"{local:%Y-%m-%d %H:%M}",
+    )
+
+
+def short_money(amount: Decimal, currency: str) -> SafeString | str:
+    """The amount; its currency only where it is not the one that the column's head names."""
+    if currency != CURRENCY:
+        return money(amount, currency)
+    return format_html('<span class="ps-amount">{}</span>', f"{amount:,.2f}")
+
+
 def days_since(moment: datetime, *, at: datetime) -> str:
     """`today`, `1 day`, `12 days`: whole days of 24 hours."""
     days = (at - moment).days
     if days < 1:
         return "today"
-    return "1 day" if days == 1 else f"{days:,} days"
+    return "1\N{NO-BREAK SPACE}day" if days == 1 else f"{days:,}\N{NO-BREAK SPACE}days"
 
 
 def what_is_charged(invoice: Any) -> str:

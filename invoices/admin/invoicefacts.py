@@ -46,6 +46,7 @@ SOURCES: dict[str, str] = {
     ReceiptSource.DEPOSIT: "Bank deposit",
     ReceiptSource.SLIP: "Routing slip",
 }
+GIVEN_BACK = SafeString('<p class="ps-note">* Given back, or held by a refund that is not done yet.</p>')
 # Moments that are shown only when they have come.
 MOMENTS = (
     ("released_at", "Goods released"),
@@ -132,7 +133,7 @@ def money_box_of(invoice: Invoice) -> MoneyBox:
 
 
 def lines_table(invoice: Invoice) -> SafeString:
-    """Every part of every line that costs something: what it was, what was given back, what is left, where it went."""
+    """Every part of every line that costs something: where it is booked, what was given back, what is left."""
     rows: list[tuple[Any, ...]] = []
     for line in sorted(invoice.lines.all(), key=lambda line: line.pk):
         name = f"{line.filing_type_id} {line.description}" + (f" × {line.quantity}" if line.quantity > 1 else "")
@@ -143,14 +144,15 @@ def lines_table(invoice: Invoice) -> SafeString:
         codes = _codes(line)
         parts = [fee_type for fee_type in FeeType if line.fee(fee_type)]
         if not parts:
-            rows.append((name, "Nothing is charged", "", "", "", ""))
+            rows.append((name, "Nothing is charged", "", "", ""))
         for place, part in enumerate(parts):
             amounts = (line.fee(part), line.undone(part), line.refundable(part))
             shown = tuple(money(amount, invoice.currency) for amount in amounts)
-            gl = format_html('<code class="ps-hash">{}</code>', codes[part])
-            rows.append((name if place == 0 else "", FEE_TYPES[part], *shown, gl))
-    heads = ("Filing", "Part", "Charged", "Given back, or held for it", "Left", "GL code")
-    return table(heads, rows, figures=True)
+            booked = format_html('{}<br><code class="ps-hash">{}</code>', FEE_TYPES[part], codes[part])
+            rows.append((name if place == 0 else "", booked, *shown))
+    return (
+        table(("Filing", "Part and GL code", "Charged", "Given back *", "Left"), rows, figures=(2, 3, 4)) + GIVEN_BACK
+    )
 
 
 def _codes(line: Any) -> dict[FeeType, str]:
@@ -181,7 +183,7 @@ def receipts_table(invoice: Invoice, applications: Sequence[CreditApplication]) 
             for receipt in sorted(invoice.receipts.all(), key=lambda receipt: receipt.pk)
         ],
         empty="No money has come for it yet. Each receipt appears here with what proves it.",
-        figures=True,
+        figures=(1,),
     )
 
 
@@ -218,19 +220,18 @@ def references_table(invoice: Invoice) -> SafeString | str:
 
 def refunds_table(refunds: Sequence[Refund]) -> SafeString:
     return table(
-        ("Refund", "Amount", "What happens with it", "Status", "Asked by", "Reason"),
+        ("Refund", "Amount", "What happens with it", "Status", "Asked by, and why"),
         [
             (
                 refund_link(refund.pk),
                 money(refund.amount, refund.currency),
                 OUTCOMES[refund.outcome],
                 format_html("{} {}", refund_badge(refund), approval_link(refund)),
-                format_html("{} {}", refund.requested_by, moment(refund.requested_at)),
-                refund.reason,
+                format_html("{} {}<br>{}", refund.requested_by, moment(refund.requested_at), refund.reason),
             )
             for refund in refunds
         ],
-        figures=True,
+        figures=(1,),
         empty="Nothing was given back.",
     )
 
@@ -256,7 +257,7 @@ def credits_table(credits: Sequence[Credit]) -> SafeString | str:
             )
             for credit in credits
         ],
-        figures=True,
+        figures=(1, 2),
     )
 
 
@@ -273,7 +274,7 @@ def attempts_table(attempts: Sequence[CardAttempt], currency: str) -> SafeString
             )
             for attempt in attempts
         ],
-        figures=True,
+        figures=(1,),
     )
 
 

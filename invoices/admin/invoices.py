@@ -16,7 +16,17 @@ from unfold.decorators import display
 
 from accounts.models import PaymentAccount
 from invoices.admin.belongings import belongings_of
-from invoices.admin.display import credit_link, days_since, method_title, refund_link, status_badge, what_is_charged
+from invoices.admin.display import (
+    CURRENCY,
+    credit_link,
+    days_since,
+    method_short,
+    refund_link,
+    short_moment,
+    short_money,
+    status_badge,
+    what_is_charged,
+)
 from invoices.admin.filters import AccountFilter, AgeFilter, CreatedFilter, MethodFilter, ProductFilter, StatusFilter
 from invoices.admin.invoiceactions import InvoiceActions
 from invoices.admin.invoicefacts import (
@@ -42,8 +52,6 @@ from kernel.adminsite import (
     Related,
     Step,
     list_link,
-    moment_column,
-    money,
     record_link,
 )
 from kernel.audit.querysets import Subject
@@ -61,7 +69,7 @@ class InvoiceAdmin(InvoiceActions):
         "id",
         "created",
         "account_shown",
-        "product_id",
+        "product_shown",
         "what",
         "method",
         "state",
@@ -89,7 +97,6 @@ class InvoiceAdmin(InvoiceActions):
     )
     empty_text = "No invoice yet. Partners create invoices over the API, and each appears here at once."
     story_empty = "Everything that happens to this invoice will appear here, with who, when and why."
-    created = moment_column("created_at", f"Created ({settings.LEDGER_ZONE.key})")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         lines = InvoiceLine.objects.order_by("pk")
@@ -105,6 +112,14 @@ class InvoiceAdmin(InvoiceActions):
         term = search_term.strip()
         return (queryset.filter(pk__in=found_by_text(term).values("pk")) if term else queryset), False
 
+    @display(description=f"Created ({settings.LEDGER_ZONE.key})")
+    def created(self, invoice: Invoice) -> SafeString:
+        return short_moment(invoice.created_at)
+
+    @display(description="Product")
+    def product_shown(self, invoice: Invoice) -> str:
+        return invoice.product_id
+
     @display(description="Account")
     def account_shown(self, invoice: Invoice) -> str:
         return invoice.account.account_number
@@ -114,20 +129,20 @@ class InvoiceAdmin(InvoiceActions):
         return what_is_charged(invoice)
 
     @display(description="Method")
-    def method(self, invoice: Invoice) -> str:
-        return method_title(invoice.payment_method)
+    def method(self, invoice: Invoice) -> SafeString | str:
+        return method_short(invoice.payment_method)
 
     @display(description="Status")
     def state(self, invoice: Invoice) -> SafeString:
         return status_badge(invoice)
 
-    @display(description="Total")
+    @display(description=f"Total ({CURRENCY})")
     def total_shown(self, invoice: Invoice) -> SafeString | str:
-        return money(invoice.total, invoice.currency)
+        return short_money(invoice.total, invoice.currency)
 
     @display(description="Owing")
     def owing_shown(self, invoice: Invoice) -> SafeString | str:
-        return money(invoice.owing, invoice.currency) if invoice.owing else NOTHING
+        return short_money(invoice.owing, invoice.currency) if invoice.owing else NOTHING
 
     @display(description="Age")
     def age(self, invoice: Invoice) -> str:

@@ -22,6 +22,7 @@ from invoices.admin.display import (
     CALL_STATUSES,
     invoice_link,
     refund_link,
+    short_moment,
     status_badge,
 )
 from invoices.admin.filters import AttemptStatusFilter, CallKindFilter, CallStatusFilter
@@ -96,13 +97,16 @@ class CardAttemptAdmin(OutsideAdmin):
     empty_text = "No card payment is without an outcome."
     story_empty = "What staff ask the gateway appears in the story of the invoice."
     actions_detail = ("ask",)
-    started = moment_column("started_at", f"Started ({settings.LEDGER_ZONE.key})")
     checked = moment_column("checked_at", "Gateway last asked")
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         found = self.get_object(request, str(object_id))
         is_open = found is not None and found.status != AttemptStatus.COMPLETED
         return super().get_actions_detail(request, object_id) if is_open else []
+
+    @display(description=f"Started ({settings.LEDGER_ZONE.key})")
+    def started(self, attempt: CardAttempt) -> SafeString:
+        return short_moment(attempt.started_at)
 
     @display(description="Amount")
     def amount_shown(self, attempt: CardAttempt) -> SafeString | str:
@@ -181,7 +185,6 @@ class OutsideCallAdmin(OutsideAdmin):
     empty_text = "Every call to the outside has an outcome."
     story_empty = "What came of the call appears in the story of the invoice."
     actions_detail = ("ask",)
-    started = moment_column("created_at", f"Made ({settings.LEDGER_ZONE.key})")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("refund")
@@ -190,6 +193,10 @@ class OutsideCallAdmin(OutsideAdmin):
         found = self.get_object(request, str(object_id))
         is_open = found is not None and found.status in UNFINISHED_CALLS
         return super().get_actions_detail(request, object_id) if is_open else []
+
+    @display(description=f"Made ({settings.LEDGER_ZONE.key})")
+    def started(self, call: OutsideCall) -> SafeString:
+        return short_moment(call.created_at)
 
     @display(description="What")
     def kind_shown(self, call: OutsideCall) -> str:

@@ -58,7 +58,7 @@ def _effects(plan: RefundPlan) -> SafeString:
     if invoice.product.has_partner_disbursements:
         pulled = ZERO if waits else plan.partner_share
         rows.append(_amounts("Pulled back from the partner", currency, ZERO, pulled, plan.partner_share, waits=waits))
-    return table(heads, rows, figures=True)
+    return table(heads, rows, figures=range(1, len(heads)))
 
 
 def _steps(now: str, plan: RefundPlan, *, waits: bool) -> list[str]:
@@ -102,4 +102,4 @@ def _parts(plan: RefundPlan) -> SafeString:
         for part in plan.parts
     ]
     total = (SafeString("<b>Together</b>"), "", "", money(plan.amount, plan.invoice.currency))
-    return table(("Filing", "Part", "Whose", "Goes back"), [*rows, total], figures=True)
+    return table(("Filing", "Part", "Whose", "Goes back"), [*rows, total], figures=(3,))

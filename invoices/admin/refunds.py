@@ -17,6 +17,7 @@ from unfold.decorators import display
 from accounts.models import PaymentAccount
 from invoices.admin.display import (
     CALL_KINDS,
+    CURRENCY,
     FEE_TYPES,
     OUTCOMES,
     credit_link,
@@ -24,10 +25,12 @@ from invoices.admin.display import (
     invoice_link,
     method_title,
     refund_badge,
+    short_moment,
+    short_money,
 )
 from invoices.admin.filters import OutcomeFilter, RefundAccountFilter, RefundAgeFilter, RefundStatusFilter
 from invoices.forms import ConfirmedForm, RefusedForm
-from invoices.models import OutsideCall, Refund
+from invoices.models import Invoice, OutsideCall, Refund
 from invoices.operations.calling import ask_about_refund
 from invoices.operations.refunding import finish_refund, refuse_refund
 from invoices.search import found_by_text
@@ -43,7 +46,6 @@ from kernel.adminsite import (
     badge,
     confirmed_action,
     moment,
-    moment_column,
     money,
     record_link,
     table,
@@ -82,7 +84,6 @@ class RefundAdmin(RecordAdmin):
     )
     story_empty = "Asking, deciding and what the outside says appear here, with who and why."
     actions_detail = ("confirm", "refuse", "ask_gateway")
-    requested = moment_column("requested_at", f"Asked ({settings.LEDGER_ZONE.key})")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("invoice__account", "invoice__product", "outside_call")
@@ -104,17 +105,21 @@ class RefundAdmin(RecordAdmin):
         possible = set() if refund is None else possible_for(refund)
         return [action for action in actions if action.method.original_function_name in possible]
 
+    @display(description=f"Asked ({settings.LEDGER_ZONE.key})")
+    def requested(self, refund: Refund) -> SafeString:
+        return short_moment(refund.requested_at)
+
     @display(description="Invoice")
     def invoice_shown(self, refund: Refund) -> SafeString | str:
-        return invoice_link(refund.invoice_id)
+        return record_link(Invoice, refund.invoice_id, str(refund.invoice_id))
 
     @display(description="Account")
     def account(self, refund: Refund) -> str:
         return refund.invoice.account.account_number
 
-    @display(description="Amount")
+    @display(description=f"Amount ({CURRENCY})")
     def amount_shown(self, refund: Refund) -> SafeString | str:
-        return money(refund.amount, refund.currency)
+        return short_money(refund.amount, refund.currency)
 
     @display(description="What happens with it")
     def outcome_shown(self, refund: Refund) -> str:
@@ -279,7 +284,7 @@ def parts_table(refund: Refund) -> SafeString:
         )
         for part in refund.lines.select_related("line").order_by("line_id", "pk")
     ]
-    return table(("Filing", "Part", "Goes back"), rows, figures=True)
+    return table(("Filing", "Part", "Goes back"), rows, figures=(2,))
 
 
 def _decision(refund: Refund) -> list[tuple[str, Any]]:

@@ -35,6 +35,11 @@ class RecordAdmin(ReadOnlyAdmin):
         """Groups of facts in the place of `fieldsets`, which are shown when there are none."""
         return ()
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        # Facts take the place of the form's fields: without this, Django would still make every one of them.
+        has_facts = type(self).facts is not RecordAdmin.facts
+        return [(None, {"fields": ()})] if has_facts and not self.fieldsets else super().get_fieldsets(request, obj)
+
     def money_box(self, record: Any) -> MoneyBox | None:
         """The amounts of the record, at the top of the side."""
         return None
