@@ -16,7 +16,7 @@ def welcome(
     state: StateFolder,
     simulators: str | None = None,
 ) -> str:
-    """The console's address, the login, three things to try with commands to copy, and how to stop.
+    """The console's address, the login, four things to try with commands to copy, and how to stop.
 
     `simulators` is where the simulated card gateway and prepaid mainframe are, None when none run.
     """
@@ -29,18 +29,21 @@ def welcome(
   Login      {username}
   Password   {shown}
 
-  Three things to try. The first is in the console, the others in another terminal in this folder:
+  Four things to try. The first is in the console, the others in another terminal in this folder:
 
-  1. Log in. The 200 demo rows are recorded within half a minute: see what became of them under Payments,
-     Rejections and Conflicts. Then stage 5,000 more and watch them go through:
+  1. Log in. Open an invoice: its money, what happens next, what you can do. Press Refund: every effect is shown
+     before you ask for it. What waits for a second person stands under Approvals.
+
+  2. Be a partner: quote, order, pay by card, take the receipt, refund, and let another system approve.
+       KEY=$(cat {state.demo_api_key_file}) APPROVER_KEY=$(cat {state.demo_approver_key_file}) \\
+         BASE_URL={address} sh docs/invoice_session.sh
+
+  3. The 200 demo payments are recorded within half a minute: see Payments, Rejections and Conflicts. Stage more:
        {prefix}./run manage load_demo --rows 5000
        {prefix}./run manage ingest_staging --until-empty --progress
 
-  2. Sign and post three webhooks with nothing but curl and openssl: a payment, the same again, another amount.
+  4. Sign and post three webhooks with nothing but curl and openssl: a payment, the same again, another amount.
        BASE_URL={address} SECRET=$(cat {state.demo_webhook_secret_file}) sh docs/send_webhooks.sh
-
-  3. Read payments as a partner does:
-       curl -H "Authorization: Bearer $(cat {state.demo_api_key_file})" "{address}/api/v1/payments?limit=3"
 
   How it is: {address}/health   The API: {address}/api/docs{_line_of(simulators)}
   Logs are in {state.log_folder}. Stop with Ctrl-C.
