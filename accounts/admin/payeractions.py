@@ -43,8 +43,7 @@ POSSIBLE: Mapping[str, Callable[[Any], bool]] = {
     "lift_lock": lambda account: bool(account.live_locks),
     "accept_terms": lambda account: _pad(account) is not None and account.pad_terms_accepted_at is None,
     "activate_debits": lambda account: (
-        account.pad_terms_accepted_at is not None
-        and _status(account) in (IdentityStatus.PENDING, IdentityStatus.PENDING_PAD_ACTIVATION)
+        account.pad_terms_accepted_at is not None and _status(account) == IdentityStatus.PENDING_PAD_ACTIVATION
     ),
     "freeze_debits": lambda account: (
         _pad(account) is not None and _status(account) != IdentityStatus.FREEZE and not account.live_locks

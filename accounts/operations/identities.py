@@ -46,10 +46,10 @@ class TermsAcceptedBefore(Conflict):
 
 
 class DebitNotDue(Conflict):
-    """The waiting time before the first debit still runs."""
+    """The account cannot be debited yet: it waits for its first day, or for the ledger to know it."""
 
     code = "pad-activation-not-due"
-    next_step = "Wait until the day that the account's page names."
+    next_step = "Wait: it becomes active by itself once the ledger knows it and the day on its page has come."
 
 
 class LockStands(Conflict):
@@ -198,6 +198,8 @@ def activate_pad(account_id: int, *, actor: Actor, reason: str = "", at: datetim
         if account.pad_activates_at is not None:
             when = f"the first day is {account.pad_activates_at.astimezone(settings.LEDGER_ZONE):%Y-%m-%d}"
         raise DebitNotDue(f"{account.account_number} cannot be debited yet: {when}.", ids=[account.pk])
+    if identity.status == IdentityStatus.PENDING:
+        raise DebitNotDue(f"{account.account_number} cannot be debited yet: the ledger does not know it.")
     if identity.status == IdentityStatus.FREEZE:
         raise LockStands(f"The PAD identity of {account.account_number} is frozen.", ids=[identity.pk])
     before = _shown(identity)

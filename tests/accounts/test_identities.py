@@ -190,6 +190,18 @@ def test_an_identity_that_the_ledger_knows_waits_for_the_day_and_is_then_active(
     assert AuditEntry.objects.filter(action="account.debits-activated").count() == 1
 
 
+def test_an_identity_that_the_ledger_does_not_know_is_not_activated() -> None:
+    account = an_account(method="PAD")
+    identity = set_bank_details(account.pk, DETAILS, actor=ACTOR, at=AT)
+    accept_pad_terms(account.pk, accepted_by="A. Customer", actor=ACTOR, at=AT - timedelta(days=30))
+
+    with pytest.raises(DebitNotDue, match="the ledger does not know it"):
+        activate_pad(account.pk, actor=ACTOR, at=AT)
+
+    identity.refresh_from_db()
+    assert identity.status == "PENDING"
+
+
 def test_an_identity_whose_day_has_come_is_active_as_soon_as_the_ledger_knows_it() -> None:
     account = an_account(method="PAD")
     identity = set_bank_details(account.pk, DETAILS, actor=ACTOR, at=AT)
