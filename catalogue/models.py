@@ -157,9 +157,15 @@ class FeeCode(models.Model):
         return f"{self.code} ({self.amount})"
 
 
-def _linked_gl(name: str, help_text: str) -> models.ForeignKey[Any, Any]:
+def _linked_gl(name: str, title: str, help_text: str) -> models.ForeignKey[Any, Any]:
     return models.ForeignKey(
-        "self", on_delete=models.PROTECT, null=True, blank=True, related_name=f"{name}_of", help_text=help_text
+        "self",
+        verbose_name=title,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name=f"{name}_of",
+        help_text=help_text,
     )
 
 
@@ -176,10 +182,12 @@ class GLCode(Dated):
         default=False, db_default=False, help_text="On: journal vouchers of this code are held back."
     )
     comments = models.TextField(blank=True, default="", db_default="")
-    service_fee_gl = _linked_gl("service_fee_gl", "Where the service fee is booked.")
-    disbursement_gl = _linked_gl("disbursement_gl", "Where the partner's share goes.")
-    statutory_gst_gl = _linked_gl("statutory_gst_gl", "Where GST on the statutory fees is booked.")
-    service_gst_gl = _linked_gl("service_gst_gl", "Where GST on the service fee is booked.")
+    service_fee_gl = _linked_gl("service_fee_gl", "service fee", "Where the service fee is booked.")
+    disbursement_gl = _linked_gl("disbursement_gl", "partner's share", "Where the partner's share goes.")
+    statutory_gst_gl = _linked_gl(
+        "statutory_gst_gl", "GST on the statutory fees", "Where GST on the statutory fees is booked."
+    )
+    service_gst_gl = _linked_gl("service_gst_gl", "GST on the service fee", "Where GST on the service fee is booked.")
 
     objects = GLCodeQuerySet.as_manager()
 

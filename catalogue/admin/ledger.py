@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
@@ -57,8 +58,8 @@ class GLCodeAdmin(CatalogueAdmin):
     empty_text = "Nothing can be booked yet. Add a GL code, then link it to the prices that are booked to it."
 
     @display(description="code")
-    def code_shown(self, gl_code: GLCode) -> str:
-        return gl_code.dotted
+    def code_shown(self, gl_code: GLCode) -> SafeString:
+        return format_html('<span class="ps-hash">{}</span>', gl_code.dotted)
 
     @display(description="journal", ordering="stop_journal")
     def journal(self, gl_code: GLCode) -> SafeString:

@@ -52,7 +52,8 @@ class PriceRow:
 
     @property
     def ours(self) -> str:
-        return "–" if self.price.service is None else f"{self.price.service:,.2f}"
+        is_free = not self.price.base and not self.price.variable
+        return "–" if self.price.service is None or is_free else f"{self.price.service:,.2f}"
 
     @property
     def gst(self) -> str:

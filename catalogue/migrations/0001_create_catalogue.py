@@ -181,6 +181,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="disbursement_gl_of",
                         to="catalogue.glcode",
+                        verbose_name="partner's share",
                     ),
                 ),
                 (
@@ -192,6 +193,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="service_fee_gl_of",
                         to="catalogue.glcode",
+                        verbose_name="service fee",
                     ),
                 ),
                 (
@@ -203,6 +205,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="service_gst_gl_of",
                         to="catalogue.glcode",
+                        verbose_name="GST on the service fee",
                     ),
                 ),
                 (
@@ -214,6 +217,7 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="statutory_gst_gl_of",
                         to="catalogue.glcode",
+                        verbose_name="GST on the statutory fees",
                     ),
                 ),
             ],

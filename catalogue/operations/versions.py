@@ -9,7 +9,7 @@ from typing import Any, Generic, TypedDict, TypeVar, Unpack
 from uuid import UUID, uuid4
 
 from catalogue.models import Dated, FeeSchedule, GLCode, GLLink, TaxRate
-from catalogue.operations.records import DAY, NoSuchRecord, save_record
+from catalogue.operations.records import DAY, NoSuchRecord, save_record, take_turn
 from kernel.audit.actors import Actor
 from kernel.calendar import business_date
 from kernel.errors import Conflict, FieldError, Refused
@@ -85,6 +85,7 @@ def new_schedule_version(
     The next lasts as long as the one before would have. Raises NoSuchRecord, StartUnfit (a day that has passed is
     taken with `past_allowed` only), NothingChanges, RecordInvalid and DatesOverlap, which names the other prices.
     """
+    take_turn()
     old = _locked(FeeSchedule, schedule_id)
     new = changed_schedule(old, fee_code=fee_code, **changes)
     if not _differing(old, new):
@@ -108,6 +109,7 @@ def new_link_version(
     at: datetime,
 ) -> Version[GLLink]:
     """Books the price to another GL code from `starts_on` on. Raises as new_schedule_version, and GLCodeNotInForce."""
+    take_turn()
     link = _locked(GLLink, link_id)
     return _relink(
         link,
@@ -137,6 +139,7 @@ def replace_gl_code(
     Links that would begin later are moved as they are. Raises as new_link_version, and NothingBooked; then nothing
     is changed at all.
     """
+    take_turn()
     ids = list(GLLink.objects.filter(gl_code=gl_code_id).meeting(starts_on, None).values_list("pk", flat=True))
     links = GLLink.objects.lock(ids)
     if not links:
@@ -166,6 +169,7 @@ def new_rate_version(
     at: datetime,
 ) -> Version[TaxRate]:
     """Changes the rate of a tax (a share of one) from `starts_on` on. Raises as new_schedule_version."""
+    take_turn()
     old = _locked(TaxRate, rate_id)
     if old.rate == rate:
         raise NothingChanges(f"{old.tax_type} is {rate} already.")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import ProtectedError
 
 from accounts.states import Method
@@ -148,8 +148,8 @@ def test_of_eight_who_open_the_same_price_at_once_one_succeeds() -> None:
             starts_on = NEW_YEAR + timedelta(days=number)
             values: dict[str, Any] = {"product": product, "filing_type": filing_type, "fee_code": fee}
             FeeSchedule.objects.create(**values, starts_on=starts_on)
-        except IntegrityError as refused:
-            return str(refused.__cause__.diag.constraint_name)  # type: ignore[union-attr]
+        except (IntegrityError, OperationalError) as refused:
+            return type(refused.__cause__).__name__
         finally:
             connection.close()
         return "opened"
@@ -157,5 +157,7 @@ def test_of_eight_who_open_the_same_price_at_once_one_succeeds() -> None:
     with ThreadPoolExecutor(CONCURRENT) as pool:
         outcomes = sorted(pool.map(open_one, range(CONCURRENT)))
 
-    assert outcomes == ["fee_schedule_one_at_a_time"] * (CONCURRENT - 1) + ["opened"]
+    # Two that wait for each other's insert are told of a deadlock; operations take turns, and so never are.
+    assert outcomes.count("opened") == 1
+    assert set(outcomes) <= {"opened", "ExclusionViolation", "DeadlockDetected"}
     assert FeeSchedule.objects.count() == 1

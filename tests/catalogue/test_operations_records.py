@@ -1,34 +1,29 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from threading import Barrier
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from catalogue.models import FeeCode, FeeSchedule, GLCode, Product, TaxRate
-from catalogue.operations import (
-    save_alone,
-)
+from catalogue.operations import save_alone
 from catalogue.operations.records import DatesOverlap, NoSuchRecord, RecordInUse, RecordInvalid, RecordKnown
 from kernel.audit.actors import Actor
 from kernel.audit.models import AuditEntry
-from tests.catalogue.priced import DAY, a_fee, a_gl_code, a_link, a_product, a_schedule
+from tests.catalogue.priced import DAY, a_fee, a_filing_type, a_gl_code, a_link, a_product, a_schedule
 from tests.catalogue.refusals import is_refused
 
 pytestmark = pytest.mark.django_db(transaction=True)
 AT = datetime(2026, 11, 24, 20, tzinfo=UTC)
-# In Vancouver it is still the day before.
-LATE = datetime(2026, 11, 25, 6, tzinfo=UTC)
 NEXT_YEAR = date(2027, 4, 1)
 KIM = Actor.command("test")
 TRAIL: dict[str, Any] = {"actor": KIM, "reason": "Fees go up", "at": AT}
 CONCURRENT = 6
-
-
-def dates(rows: Any) -> list[tuple[date, date | None]]:
-    return list(rows.order_by("starts_on").values_list("starts_on", "ends_on"))
 
 
 class TestRecords:
@@ -156,3 +151,28 @@ class TestRecords:
         Product.objects.all().delete()
 
         is_refused(NoSuchRecord, lambda: save_alone(product, **TRAIL))
+
+
+def test_of_six_who_add_the_same_price_at_once_one_succeeds_and_five_are_told_which() -> None:
+    product, filing_type, fee = a_product(), a_filing_type(), a_fee()
+    together = Barrier(CONCURRENT)
+
+    def add(number: int) -> str:
+        record = FeeSchedule(
+            product=product, filing_type=filing_type, fee_code=fee, starts_on=NEXT_YEAR + timedelta(days=number)
+        )
+        try:
+            together.wait()
+            save_alone(record, **TRAIL)
+        except DatesOverlap as refused:
+            return f"overlaps {refused.context['ids']}"
+        finally:
+            connection.close()
+        return "added"
+
+    with ThreadPoolExecutor(CONCURRENT) as pool:
+        outcomes = sorted(pool.map(add, range(CONCURRENT)))
+
+    added = FeeSchedule.objects.get()
+    assert outcomes == ["added"] + [f"overlaps [{added.pk}]"] * (CONCURRENT - 1)
+    assert AuditEntry.objects.count() == 1
