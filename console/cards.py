@@ -15,6 +15,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from console.overview import Overview
+from console.querysets import INVOICES_COUNTED, STUCK_AFTER
+from invoices.models import Invoice
 from kernel.approvals.models import ApprovalRequest
 from kernel.invariants.models import InvariantOutcome
 from kernel.jobs.models import JobRun
@@ -70,7 +72,8 @@ class Card:
 def cards_for(request: HttpRequest, found: Overview) -> tuple[list[Card], list[Card]]:
     """(what needs a person or may soon, how it flows): the cards that this person may see."""
     decisions = [
-        card(found) for card in (_alerts, _rejections, _conflicts, _approvals, _failed_runs, _partitions, _invariants)
+        card(found)
+        for card in (_alerts, _rejections, _conflicts, _invoices, _approvals, _failed_runs, _partitions, _invariants)
     ]
     flow = [card(found) for card in (_payments_today, _duplicates_today, _backlog, _latest_batch, _outbox)]
     return (
@@ -200,6 +203,28 @@ def _conflicts(found: Overview) -> Card:
         if number
         else "No recorded reference has come again with other content.",
         ReferenceConflict,
+    )
+
+
+def _invoices(found: Overview) -> Card:
+    figures = found.invoices
+    if figures is None:
+        return Card("Invoices open", "–", "attention", "Not known", NOT_READ, Invoice)
+    waits = (
+        (figures.stuck, f"approved for {STUCK_AFTER.days} days and more"),
+        (figures.unknown, "with an unknown outcome outside"),
+        (figures.refunds, "refunds under way"),
+    )
+    needs_look = bool(figures.stuck or figures.unknown)
+    return Card(
+        "Invoices open",
+        f"{figures.open:,}{'+' if figures.open >= INVOICES_COUNTED else ''}",
+        "attention" if needs_look else "good",
+        "Needs a look" if needs_look else "All is well",
+        "Money is still expected of their payers." if figures.open else "No invoice waits for money.",
+        Invoice,
+        (("status", "APPROVED"), ("age", f"{STUCK_AFTER.days}")) if figures.stuck else (("status", "open"),),
+        more=tuple(f"{number:,} {words}" for number, words in waits if number),
     )
 
 

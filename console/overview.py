@@ -15,8 +15,10 @@ from console.querysets import (
     RECORDED_BY_HOUR,
     TROUBLES_BY_HOUR,
     HourFigure,
+    InvoiceFigures,
     Partitions,
     failed_runs,
+    invoice_figures,
     is_untouched,
     latest_batch,
     partitions,
@@ -56,6 +58,7 @@ class Overview:
     alerts: AlertsNow | None
     invariants: list[InvariantOutcome] | None
     approvals: int | None
+    invoices: InvoiceFigures | None
 
 
 def overview(*, at: datetime) -> Overview:
@@ -97,6 +100,7 @@ def read_overview(*, at: datetime) -> Overview:
         "partitions": lambda: partitions(at=at),
         "alerts": lambda: alerts_now(at=at),
         "approvals": _approvals,
+        "invoices": lambda: invoice_figures(at=at),
         "invariants": lambda: list(InvariantOutcome.objects.order_by("checked_at")),
     }
     found = _in_time(lambda: {name: read() for name, read in reads.items()})

@@ -15,17 +15,19 @@ from invoices.admin.display import (
     CURRENCY,
     OUTCOMES,
     ZERO,
+    ZONE,
     credit_link,
     days_since,
     invoice_link,
     method_title,
     refund_badge,
     refund_link,
+    short_moment,
     status_badge,
 )
 from invoices.models import Credit, Invoice, Refund
 from invoices.states import OPEN_STATUSES
-from kernel.adminsite import list_link, moment, money, table
+from kernel.adminsite import list_link, money, table
 
 SHOWN = 10
 
@@ -79,12 +81,12 @@ def credits_left(request: HttpRequest, account: PaymentAccount) -> SafeString:
             method_title(credit.payment_method),
             money(credit.amount, credit.currency),
             money(credit.remaining, credit.currency),
-            moment(credit.created_at),
+            short_moment(credit.created_at),
         )
         for credit in found.order_by("pk")[:SHOWN]
     ]
     shown = table(
-        ("Credit", "Why", "Pays invoices by", "Amount", "Left", "Since"),
+        ("Credit", "Why", "Pays invoices by", "Amount", "Left", f"Since ({ZONE})"),
         rows,
         empty="It has no credit.",
         figures=(3, 4),
@@ -104,9 +106,9 @@ def last_refunds(request: HttpRequest, account: PaymentAccount) -> SafeString:
             money(refund.amount, refund.currency),
             OUTCOMES[refund.outcome],
             refund_badge(refund),
-            moment(refund.requested_at),
+            short_moment(refund.requested_at),
         )
         for refund in refunds
     ]
-    heads = ("Refund", "Invoice", "Amount", "What happens with it", "Status", "Asked")
+    heads = ("Refund", "Invoice", "Amount", "What happens with it", "Status", f"Asked ({ZONE})")
     return table(heads, rows, empty="Nothing was given back to it.", figures=(2,))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
@@ -13,7 +12,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from accounts.models import PaymentAccount
-from invoices.admin.display import CREDIT_KINDS, invoice_link, method_title, refund_link, short_moment
+from invoices.admin.display import CREDIT_KINDS, ZONE, invoice_link, method_title, refund_link, short_moment
 from invoices.admin.filters import AccountFilter, LeftFilter
 from invoices.models import Credit, Refund
 from kernel.adminsite import (
@@ -63,7 +62,7 @@ class CreditAdmin(RecordAdmin):
             wanted |= Q(pk=int(term))
         return queryset.filter(wanted), False
 
-    @display(description=f"Since ({settings.LEDGER_ZONE.key})")
+    @display(description=f"Since ({ZONE})")
     def created(self, credit: Credit) -> SafeString:
         return short_moment(credit.created_at)
 

@@ -29,6 +29,8 @@ from kernel.display import NOTHING
 
 ZERO = Decimal("0.00")
 CURRENCY = "CAD"
+# The ledger's zone in the heads of columns, in few letters: "Vancouver".
+ZONE = settings.LEDGER_ZONE.key.rpartition("/")[2].replace("_", " ")
 LETTERS = frozenset({MethodCode.PAD.value, MethodCode.EJV.value, MethodCode.EFT.value})
 STATUSES: dict[str, tuple[str, str]] = {
     InvoiceStatus.CREATED: ("Created", "waiting"),
@@ -136,6 +138,13 @@ def short_money(amount: Decimal, currency: str) -> SafeString | str:
     if currency != CURRENCY:
         return money(amount, currency)
     return format_html('<span class="ps-amount">{}</span>', f"{amount:,.2f}")
+
+
+def said_next(step: str) -> str:
+    """The sentence at the head of a page, from one that says what happens next or `Nothing: why`."""
+    if step.startswith("Nothing: "):
+        return step.replace("Nothing: ", "Nothing more happens: ", 1)
+    return f"What happens next: {step}"
 
 
 def days_since(moment: datetime, *, at: datetime) -> str:

@@ -23,6 +23,7 @@ from invoices.admin.display import (
     method_title,
     refund_badge,
     refund_link,
+    short_money,
     status_badge,
 )
 from invoices.models import CardAttempt, Credit, CreditApplication, Invoice, OutsideCall, Receipt, Refund
@@ -46,7 +47,7 @@ SOURCES: dict[str, str] = {
     ReceiptSource.DEPOSIT: "Bank deposit",
     ReceiptSource.SLIP: "Routing slip",
 }
-GIVEN_BACK = SafeString('<p class="ps-note">* Given back, or held by a refund that is not done yet.</p>')
+GIVEN_BACK = SafeString('<p class="ps-note">Amounts in CAD. * Or held by a refund that is not done yet.</p>')
 # Moments that are shown only when they have come.
 MOMENTS = (
     ("released_at", "Goods released"),
@@ -147,12 +148,11 @@ def lines_table(invoice: Invoice) -> SafeString:
             rows.append((name, "Nothing is charged", "", "", ""))
         for place, part in enumerate(parts):
             amounts = (line.fee(part), line.undone(part), line.refundable(part))
-            shown = tuple(money(amount, invoice.currency) for amount in amounts)
+            shown = tuple(short_money(amount, invoice.currency) for amount in amounts)
             booked = format_html('{}<br><code class="ps-hash">{}</code>', FEE_TYPES[part], codes[part])
             rows.append((name if place == 0 else "", booked, *shown))
-    return (
-        table(("Filing", "Part and GL code", "Charged", "Given back *", "Left"), rows, figures=(2, 3, 4)) + GIVEN_BACK
-    )
+    heads = ("Filing", "Part and GL code", "Charged", "Given back *", "Left")
+    return table(heads, rows, figures=(2, 3, 4)) + GIVEN_BACK
 
 
 def _codes(line: Any) -> dict[FeeType, str]:

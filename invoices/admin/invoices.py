@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
@@ -18,10 +17,12 @@ from accounts.models import PaymentAccount
 from invoices.admin.belongings import belongings_of
 from invoices.admin.display import (
     CURRENCY,
+    ZONE,
     credit_link,
     days_since,
     method_short,
     refund_link,
+    said_next,
     short_moment,
     short_money,
     status_badge,
@@ -112,7 +113,7 @@ class InvoiceAdmin(InvoiceActions):
         term = search_term.strip()
         return (queryset.filter(pk__in=found_by_text(term).values("pk")) if term else queryset), False
 
-    @display(description=f"Created ({settings.LEDGER_ZONE.key})")
+    @display(description=f"Created ({ZONE})")
     def created(self, invoice: Invoice) -> SafeString:
         return short_moment(invoice.created_at)
 
@@ -186,8 +187,7 @@ class InvoiceAdmin(InvoiceActions):
 
     def page_context(self, request: HttpRequest, record: Invoice) -> dict[str, Any]:
         context = super().page_context(request, record)
-        sentence = f"What happens next: {next_step_of(record)}"
-        context["guidance"] = {"sentence": sentence, "choices": belongings_of(record).open_ends}
+        context["guidance"] = {"sentence": said_next(next_step_of(record)), "choices": belongings_of(record).open_ends}
         return context
 
 

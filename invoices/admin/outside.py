@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
@@ -20,6 +19,7 @@ from invoices.admin.display import (
     ATTEMPT_STATUSES,
     CALL_KINDS,
     CALL_STATUSES,
+    ZONE,
     invoice_link,
     refund_link,
     short_moment,
@@ -104,7 +104,7 @@ class CardAttemptAdmin(OutsideAdmin):
         is_open = found is not None and found.status != AttemptStatus.COMPLETED
         return super().get_actions_detail(request, object_id) if is_open else []
 
-    @display(description=f"Started ({settings.LEDGER_ZONE.key})")
+    @display(description=f"Started ({ZONE})")
     def started(self, attempt: CardAttempt) -> SafeString:
         return short_moment(attempt.started_at)
 
@@ -194,7 +194,7 @@ class OutsideCallAdmin(OutsideAdmin):
         is_open = found is not None and found.status in UNFINISHED_CALLS
         return super().get_actions_detail(request, object_id) if is_open else []
 
-    @display(description=f"Made ({settings.LEDGER_ZONE.key})")
+    @display(description=f"Made ({ZONE})")
     def started(self, call: OutsideCall) -> SafeString:
         return short_moment(call.created_at)
 

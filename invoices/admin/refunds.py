@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
@@ -20,11 +19,13 @@ from invoices.admin.display import (
     CURRENCY,
     FEE_TYPES,
     OUTCOMES,
+    ZONE,
     credit_link,
     days_since,
     invoice_link,
     method_title,
     refund_badge,
+    said_next,
     short_moment,
     short_money,
 )
@@ -105,7 +106,7 @@ class RefundAdmin(RecordAdmin):
         possible = set() if refund is None else possible_for(refund)
         return [action for action in actions if action.method.original_function_name in possible]
 
-    @display(description=f"Asked ({settings.LEDGER_ZONE.key})")
+    @display(description=f"Asked ({ZONE})")
     def requested(self, refund: Refund) -> SafeString:
         return short_moment(refund.requested_at)
 
@@ -199,7 +200,7 @@ class RefundAdmin(RecordAdmin):
 
     def page_context(self, request: HttpRequest, record: Refund) -> dict[str, Any]:
         context = super().page_context(request, record)
-        context["guidance"] = {"sentence": f"What happens next: {next_of(record)}", "choices": _where_to_go(record)}
+        context["guidance"] = {"sentence": said_next(next_of(record)), "choices": _where_to_go(record)}
         return context
 
     @confirmed_action(

@@ -72,7 +72,7 @@ def test_every_figure_says_what_it_means_and_leads_to_a_page_that_opens() -> Non
 
     cards = cards_of(client.get("/admin/"))
 
-    assert len(cards) == 12
+    assert len(cards) == 13
     for card in cards.values():
         assert len(card.meaning) > 20
         assert card.word
