@@ -200,7 +200,7 @@ def _note_accepted(call_id: UUID, state: CardRefundState, *, actor: Actor, at: d
     call._move_to(CallStatus.SUCCEEDED, at=at)
     call.answer = {"refund_number": state.refund_number}
     call.save()
-    _follow_gateway(invoice, Refund.objects.lock([call.refund_id])[0], state, actor=actor, at=at)
+    _follow_gateway(invoice, _refund_of(call), state, actor=actor, at=at)
     return call
 
 
@@ -245,7 +245,7 @@ def _note_refused(call_id: UUID, refusal: GatewayRefused, *, actor: Actor, at: d
     if call.kind == CallKind.PREPAID_DEBIT:
         stop(invoice, actor=actor, reason=refusal.detail, at=at)
         return call
-    refuse_locked(invoice, Refund.objects.lock([call.refund_id])[0], error=refusal.detail, actor=actor, at=at)
+    refuse_locked(invoice, _refund_of(call), error=refusal.detail, actor=actor, at=at)
     return call
 
 
@@ -274,6 +274,11 @@ def _give_up_or_wait(call_id: UUID, *, at: datetime) -> OutsideCall:
     if invoice.status == InvoiceStatus.CREATED:
         stop(invoice, actor=SYSTEM, reason=call.error_detail, at=at)
     return call
+
+
+def _refund_of(call: OutsideCall) -> Refund:
+    # A constraint keeps a card refund's call from being without it.
+    return Refund.objects.lock([call.refund_id] if call.refund_id else [])[0]
 
 
 def _locked(call_id: UUID) -> tuple[Invoice, OutsideCall]:

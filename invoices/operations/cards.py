@@ -198,7 +198,9 @@ def _paying(invoice: Invoice, attempt: CardAttempt, state: CardOrderState) -> Ca
 
 
 def _cancel_open(invoice: Invoice, *, at: datetime, but: CardAttempt | None = None) -> None:
-    for attempt in invoice.card_attempts.open().exclude(pk=but.pk if but else None):
+    for attempt in invoice.card_attempts.open():
+        if but is not None and attempt.pk == but.pk:
+            continue
         attempt._move_to(AttemptStatus.CANCELLED, at=at)
         attempt.ended_at = at
         attempt.save()
