@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -68,6 +68,8 @@ class RefundPlan:
 
     invoice: Invoice
     parts: tuple[RefundPart, ...]
+    # What can still go back of every part, before this plan.
+    left: tuple[RefundPart, ...]
     amount: Decimal
     is_full: bool
     outcome: RefundOutcome
@@ -103,9 +105,12 @@ class RefundPlan:
 
     @property
     def fingerprint(self) -> str:
-        """The same for plans that say the same: by it a confirmation is bound to what was shown."""
-        parts = sorted((part.line_id, part.fee_type.value, str(part.amount)) for part in self.parts)
-        said = [self.invoice.pk, self.invoice.status, parts, str(self.amount), self.outcome, self.needs_approval]
+        """The same for plans that say the same of the same state: by it a confirmation is bound to what was shown.
+
+        What is left is part of it: else a confirmation that is sent twice would give the same part back twice.
+        """
+        parts, left = (sorted(_in_words(part) for part in some) for some in (self.parts, self.left))
+        said = [self.invoice.pk, self.invoice.status, parts, left, str(self.amount), self.outcome, self.needs_approval]
         after = [self.status_at_once, self.status_after, str(self.credit), str(self.partner_share)]
         return hashlib.sha256(json.dumps([*said, *after]).encode()).hexdigest()
 
@@ -129,13 +134,14 @@ def plan_refund(invoice: Invoice, parts: Sequence[RefundPart] | None, *, is_manu
     return RefundPlan(
         invoice=invoice,
         parts=tuple(wanted),
+        left=tuple(left),
         amount=amount,
         is_full=is_full,
         outcome=outcome,
         status_at_once=at_once,
         status_after=after,
         credit=amount if outcome == RefundOutcome.CREDIT else ZERO,
-        partner_share=_partner_share(invoice, wanted),
+        partner_share=_partner_share(invoice, wanted, lines),
         needs_approval=invoice.product.refund_approval and not is_manual,
     )
 
@@ -159,6 +165,22 @@ def is_confirmed_outside(invoice: Invoice, outcome: RefundOutcome) -> bool:
     return outcome == RefundOutcome.MONEY_BACK and not (
         invoice.payment_method == MethodCode.EJV and not invoice.account.billable
     )
+
+
+def is_partners(invoice: Invoice, line: InvoiceLine, fee_type: FeeType) -> bool:
+    """Whether the partner of the product gets this part of the line from us (domain.md 3 and 6.2).
+
+    The tax on its fees goes with them only where both are booked to one GL code.
+    """
+    if not invoice.product.has_partner_disbursements or not find_method(invoice.payment_method).pays_partners:
+        return False
+    if fee_type == FeeType.STATUTORY_GST:
+        return line.statutory_gst_gl == line.fee_gl
+    return fee_type in PARTNER_FEE_TYPES
+
+
+def _in_words(part: RefundPart) -> tuple[int, str, str]:
+    return (part.line_id, part.fee_type.value, str(part.amount))
 
 
 def _left(lines: Iterable[InvoiceLine]) -> list[RefundPart]:
@@ -261,7 +283,8 @@ def _statuses(invoice: Invoice, amount: Decimal, outcome: RefundOutcome) -> tupl
     return implied_status(replace(facts, pending=facts.pending + amount)), after
 
 
-def _partner_share(invoice: Invoice, parts: Sequence[RefundPart]) -> Decimal:
-    if not invoice.product.has_partner_disbursements:
+def _partner_share(invoice: Invoice, parts: Sequence[RefundPart], lines: Mapping[int, InvoiceLine]) -> Decimal:
+    # Of what was never paid, no partner gets anything.
+    if not invoice.paid_amount:
         return ZERO
-    return sum((part.amount for part in parts if part.fee_type in PARTNER_FEE_TYPES), ZERO)
+    return sum((part.amount for part in parts if is_partners(invoice, lines[part.line_id], part.fee_type)), ZERO)
