@@ -21,6 +21,7 @@ NAMES = (
     "retention",
     "invoicing",
     "rendering",
+    "pages",
 )
 
 

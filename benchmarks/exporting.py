@@ -66,7 +66,7 @@ def bare(invoices: InvoiceQuerySet, _: str) -> Iterator[bytes]:
     from invoices.exports import invoices_export
 
     export = invoices_export(invoices)
-    statement = f"copy ({export.query}) to stdout (format csv)"  # noqa: S608 - our own query
+    statement = f"copy ({export.query}) to stdout (format csv)"
     connection.ensure_connection()
     with connection.connection.cursor() as cursor, cursor.copy(statement, export.parameters or None) as blocks:
         for block in blocks:

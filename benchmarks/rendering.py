@@ -1,4 +1,4 @@
-"""T2: many invoices as CSV and as JSON, beside REST framework's serializer doing the same; each in a process of its own.
+"""T2: many invoices as CSV and as JSON, beside REST framework's serializer; each in a process of its own.
 
 Their PDF is a matter of statements, which come later, and is not measured here.
 """

@@ -33,6 +33,7 @@ GOALS = {
     "retention": ["P1"],
     "invoicing": ["I1", "I4", "I2", "I3", "R1"],
     "rendering": ["T2", "T2", "T2"],
+    "pages": ["U1", "U1"],
 }
 
 
