@@ -63,11 +63,11 @@ def _fill(size: Size) -> None:
     catalogue = make_catalogue()
     accounts = make_accounts(at=at)
     put_invoices(size.many_invoices, catalogue=catalogue, accounts=accounts, until=at - timedelta(hours=1))
-    _one_with_a_life(accounts[0])
+    _one_with_a_life()
     User.objects.create_superuser("bench", password=None)
 
 
-def _one_with_a_life(account_id: int) -> None:
+def _one_with_a_life() -> None:
     """The newest invoice has a story and a refund, so that its page has all of its boxes."""
     at = timezone.now()
     paid = Invoice.objects.filter(status="PAID", payment_method="PAD").order_by("-created_at", "-id")[0]
