@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from django.db.models import Q
+
 from invoices.gateways import GatewayDown, PrepaidReversal, card_gateway, prepaid_gateway
 from invoices.models import CardAttempt, Invoice, OutsideCall, Refund
 from invoices.operations.calling import note_card_refund, sweep_call
@@ -15,6 +17,7 @@ from invoices.operations.callrows import number_of
 from invoices.operations.cards import check_attempt
 from invoices.operations.refunding import finish_refund
 from invoices.operations.settling import SYSTEM, TAKES_MONEY, mark_overdue
+from invoices.querysets import CardAttemptQuerySet
 from invoices.states import AttemptStatus, CallKind, CallStatus, MethodCode, RefundStatus
 from kernel.errors import PaymentsiteError
 
@@ -26,9 +29,13 @@ T = TypeVar("T")
 # A payer is given half an hour before the gateway is asked; then it is asked so often (domain.md 4.4).
 ATTEMPT_PATIENCE = timedelta(minutes=30)
 ATTEMPT_EVERY = timedelta(minutes=10)
-# What was declined or replaced may have been paid on a page that was left open.
+# What was declined, replaced or given up may have been paid on a page that was left open: asked often at first, and
+# then once a day.
 LATE_PAYMENT_WITHIN = timedelta(days=2)
 LATE_PAYMENT_EVERY = timedelta(hours=6)
+DIRECT_SALE_WITHIN = timedelta(days=30)
+LEDGER_INVOICE_WITHIN = timedelta(days=90)
+OLD_PAYMENT_EVERY = timedelta(days=1)
 MOST_AT_ONCE = 500
 
 
@@ -57,23 +64,51 @@ def sweep_calls(*, clock: Clock) -> Swept:
 
 def sweep_attempts(*, clock: Clock) -> Swept:
     """Asks the card gateway about payments whose payer never came back, and about late ones on pages left open."""
-    at = clock()
-    waiting = CardAttempt.objects.open().filter(started_at__lt=at - ATTEMPT_PATIENCE)
-    waiting = waiting.exclude(checked_at__gt=at - ATTEMPT_EVERY)
-    late = CardAttempt.objects.filter(
-        status__in=[AttemptStatus.CANCELLED, AttemptStatus.FAILED],
-        started_at__gt=at - LATE_PAYMENT_WITHIN,
-        invoice__status__in=sorted(TAKES_MONEY),
-    ).exclude(checked_at__gt=at - LATE_PAYMENT_EVERY)
-    ids = [
-        *waiting.order_by("started_at").values_list("pk", flat=True)[:MOST_AT_ONCE],
-        *late.order_by("started_at").values_list("pk", flat=True)[:MOST_AT_ONCE],
-    ]
+    return _ask_about(waiting_attempts(clock()), late_attempts(clock()), clock=clock)
 
+
+def sweep_old_attempts(*, clock: Clock) -> Swept:
+    """Asks once a day about card payments that were given up, for as long as their payer may still pay."""
+    return _ask_about(old_attempts(clock()), clock=clock)
+
+
+def waiting_attempts(at: datetime) -> CardAttemptQuerySet:
+    """Card payments whose payer has had their time, and about which the gateway was not asked just now."""
+    return CardAttempt.objects.open().filter(_not_asked_for(ATTEMPT_EVERY, at), started_at__lt=at - ATTEMPT_PATIENCE)
+
+
+def late_attempts(at: datetime) -> CardAttemptQuerySet:
+    """Card payments that ended lately without money, and whose invoice would take it."""
+    return _without_money().filter(_not_asked_for(LATE_PAYMENT_EVERY, at), started_at__gt=at - LATE_PAYMENT_WITHIN)
+
+
+def old_attempts(at: datetime) -> CardAttemptQuerySet:
+    """The same of those that ended earlier: a month of a direct sale, three of an invoice that the ledger has."""
+    direct = Q(invoice__payment_method=MethodCode.DIRECT_PAY, started_at__gt=at - DIRECT_SALE_WITHIN)
+    on_ledger = Q(invoice__payment_method=MethodCode.CC, started_at__gt=at - LEDGER_INVOICE_WITHIN)
+    return _without_money().filter(
+        direct | on_ledger,
+        _not_asked_for(OLD_PAYMENT_EVERY, at),
+        started_at__gt=at - LEDGER_INVOICE_WITHIN,
+        started_at__lte=at - LATE_PAYMENT_WITHIN,
+    )
+
+
+def _without_money() -> CardAttemptQuerySet:
+    ended = [AttemptStatus.CANCELLED, AttemptStatus.FAILED]
+    return CardAttempt.objects.filter(status__in=ended, invoice__status__in=sorted(TAKES_MONEY))
+
+
+def _not_asked_for(pause: timedelta, at: datetime) -> Q:
+    return Q(checked_at__isnull=True) | Q(checked_at__lte=at - pause)
+
+
+def _ask_about(*attempts: CardAttemptQuerySet, clock: Clock) -> Swept:
     def look(attempt_id: Any) -> bool:
         return check_attempt(attempt_id, clock=clock).attempt.status == AttemptStatus.COMPLETED
 
-    return _each(ids, look)
+    found = [some.order_by("started_at").values_list("pk", flat=True)[:MOST_AT_ONCE] for some in attempts]
+    return _each([attempt_id for ids in found for attempt_id in ids], look)
 
 
 def sweep_card_refunds(*, clock: Clock) -> Swept:

@@ -8,13 +8,17 @@ from typing import Any
 from celery import shared_task
 from django.utils import timezone
 
-from invoices.models import CardAttempt, OutsideCall, Refund
+from invoices.models import OutsideCall, Refund
 from invoices.sweeping import (
+    late_attempts,
+    old_attempts,
     sweep_attempts,
     sweep_calls,
     sweep_card_refunds,
     sweep_drawdown_refunds,
+    sweep_old_attempts,
     sweep_overdue,
+    waiting_attempts,
 )
 from kernel.audit.actors import Actor
 from kernel.jobs.operations import AlreadyRunning, run_now
@@ -36,6 +40,13 @@ def resolve_outcomes(progress: Progress) -> dict[str, Any]:
     return found
 
 
+@job("find_late_card_payments", title="Find late card payments", exclusive=True)
+def find_late_card_payments(progress: Progress) -> dict[str, Any]:
+    """Asks the card gateway about payments that were given up and may have been made all the same."""
+    progress.report(phase="Asking about card payments")
+    return sweep_old_attempts(clock=timezone.now).as_json()
+
+
 @job("confirm_drawdown_refunds", title="Confirm refunds of prepaid accounts", exclusive=True)
 def confirm_drawdown_refunds(progress: Progress) -> dict[str, Any]:
     """Finishes refunds whose debit the help desk has reversed, as the mainframe's records say."""
@@ -53,14 +64,24 @@ def mark_overdue_invoices(progress: Progress) -> dict[str, Any]:
 @shared_task(name="invoices.tasks.resolve_outcomes", ignore_result=True)
 def resolve_outcomes_when_any() -> None:
     """The scheduled tick; it makes a run only when something waits for an answer."""
+    at = timezone.now()
     waits = (
-        OutsideCall.objects.due(timezone.now()).exists()
-        or CardAttempt.objects.open().exists()
+        OutsideCall.objects.due(at).exists()
+        or waiting_attempts(at).exists()
+        or late_attempts(at).exists()
         or Refund.objects.processing().filter(outside_call__isnull=False).exists()
     )
     if waits:
         with suppress(AlreadyRunning):
             run_now("resolve_outcomes", actor=Actor.system("invoices schedule"))
+
+
+@shared_task(name="invoices.tasks.find_late_card_payments", ignore_result=True)
+def find_late_card_payments_when_any() -> None:
+    """The scheduled tick; it makes a run only when there is somebody to ask about."""
+    if old_attempts(timezone.now()).exists():
+        with suppress(AlreadyRunning):
+            run_now("find_late_card_payments", actor=Actor.system("invoices schedule"))
 
 
 @shared_task(name="invoices.tasks.confirm_drawdown_refunds", ignore_result=True)

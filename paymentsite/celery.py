@@ -87,6 +87,12 @@ def _of_invoices_and_accounts() -> tuple[Scheduled, ...]:
             "Learns what became of calls to the card gateway and the prepaid mainframe whose answer never came.",
         ),
         Scheduled(
+            "Find late card payments",
+            "invoices.tasks.find_late_card_payments",
+            timedelta(hours=1),
+            "Asks once a day about card payments that were given up: some are made on a page that was left open.",
+        ),
+        Scheduled(
             "Mark overdue invoices",
             "invoices.tasks.mark_overdue",
             timedelta(hours=1),

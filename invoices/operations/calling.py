@@ -243,7 +243,7 @@ def _note_refused(call_id: UUID, refusal: GatewayRefused, *, actor: Actor, at: d
     call.error_code, call.error_detail = refusal.code, refusal.detail[:500]
     call.save()
     if call.kind == CallKind.PREPAID_DEBIT:
-        stop(invoice, actor=actor, reason=refusal.detail, at=at)
+        _stop_unpaid(invoice, actor=actor, reason=refusal.detail, at=at)
         return call
     refuse_locked(invoice, _refund_of(call), error=refusal.detail, actor=actor, at=at)
     return call
@@ -271,9 +271,15 @@ def _give_up_or_wait(call_id: UUID, *, at: datetime) -> OutsideCall:
     call._move_to(CallStatus.REFUSED, at=at)
     call.error_code, call.error_detail = "given-up", "The prepaid account was not debited, and nobody asked again."
     call.save()
-    if invoice.status == InvoiceStatus.CREATED:
-        stop(invoice, actor=SYSTEM, reason=call.error_detail, at=at)
+    _stop_unpaid(invoice, actor=SYSTEM, reason=call.error_detail, at=at)
     return call
+
+
+@inside_unit_of_work
+def _stop_unpaid(invoice: Invoice, *, actor: Actor, reason: str, at: datetime) -> None:
+    # Staff may have recorded other money for it meanwhile: then it stays paid.
+    if invoice.status == InvoiceStatus.CREATED:
+        stop(invoice, actor=actor, reason=reason, at=at)
 
 
 def _refund_of(call: OutsideCall) -> Refund:

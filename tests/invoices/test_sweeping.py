@@ -19,6 +19,7 @@ from invoices.sweeping import (
     sweep_calls,
     sweep_card_refunds,
     sweep_drawdown_refunds,
+    sweep_old_attempts,
     sweep_overdue,
 )
 from tests.invoices.billed import AT, CLIENT, STAFF, an_invoice
@@ -199,3 +200,48 @@ def test_a_debit_of_another_amount_under_our_number_pays_nothing(simulators: Run
     assert (swept.moved_on, len(swept.failures)) == (0, 1)
     assert (stored(invoice).status, stored(invoice).paid_amount) == ("CREATED", Decimal("0.00"))
     assert a_call(invoice).error_code == "gateway-key-used-otherwise"
+
+
+def test_a_page_that_was_left_open_for_weeks_may_still_be_paid_on(simulators: RunningSimulators) -> None:
+    invoice = an_invoice("DIRECT_PAY")
+    attempt = open_payment(invoice.pk, client_url="https://shop.test/", return_base=RETURN, actor=CLIENT, at=AT)
+    sweep_attempts(clock=at(days=2, minutes=1))
+    assert (stored(invoice).status, CardAttempt.objects.get().status) == ("CREATED", "CANCELLED")
+    simulators.decide(attempt.pay_url)
+
+    often, daily = sweep_attempts(clock=at(days=29)), sweep_old_attempts(clock=at(days=29))
+
+    assert (often.looked_at, daily.looked_at, daily.moved_on) == (0, 1, 1)
+    assert (stored(invoice).status, stored(invoice).payment_date) == ("PAID", AT + timedelta(days=29))
+    assert CardAttempt.objects.get().status == "COMPLETED"
+    assert sweep_old_attempts(clock=at(days=30)).looked_at == 0
+
+
+@pytest.mark.parametrize(("method", "last_day"), [("DIRECT_PAY", 30), ("CC", 90)])
+def test_old_card_payments_are_asked_about_once_a_day_and_not_for_ever(
+    simulators: RunningSimulators, method: str, last_day: int
+) -> None:
+    invoice = an_invoice(method)
+    open_payment(invoice.pk, client_url="https://shop.test/", return_base=RETURN, actor=CLIENT, at=AT)
+    sweep_attempts(clock=at(days=2, minutes=1))
+
+    assert sweep_old_attempts(clock=at(days=3)).looked_at == 0
+    assert sweep_old_attempts(clock=at(days=3, minutes=1)).looked_at == 1
+    assert sweep_old_attempts(clock=at(days=4)).looked_at == 0
+    assert sweep_old_attempts(clock=at(days=last_day - 1)).looked_at == 1
+    assert sweep_old_attempts(clock=at(days=last_day)).looked_at == 0
+    assert (stored(invoice).status, CardAttempt.objects.get().status) == ("CREATED", "CANCELLED")
+
+
+def test_a_payment_on_a_declined_page_is_found_although_no_page_is_open_any_more(simulators: RunningSimulators) -> None:
+    invoice = an_invoice("DIRECT_PAY")
+    attempt = open_payment(invoice.pk, client_url="https://shop.test/", return_base=RETURN, actor=CLIENT, at=AT)
+    simulators.decide(attempt.pay_url, pays=False)
+    sweep_attempts(clock=at(minutes=31))
+    assert CardAttempt.objects.get().status == "FAILED"
+    simulators.decide(attempt.pay_url)
+
+    too_soon, swept = sweep_attempts(clock=at(hours=6)), sweep_attempts(clock=at(hours=6, minutes=31))
+
+    assert (too_soon.looked_at, swept.looked_at, swept.moved_on) == (0, 1, 1)
+    assert (stored(invoice).status, CardAttempt.objects.get().status) == ("PAID", "COMPLETED")
