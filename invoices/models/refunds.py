@@ -37,6 +37,8 @@ class Refund(models.Model):
     reason = models.CharField(max_length=250)
     staff_comment = models.CharField(max_length=1000, blank=True, default="")
     notification_email = models.CharField(max_length=254, blank=True, default="")
+    # Who asked and who decided are an actor's kind and name: an API client may be called as somebody of the staff is.
+    requested_by_kind = models.CharField(max_length=10, blank=True, default="", db_default="")
     requested_by = models.CharField(max_length=150)
     requested_at = models.DateTimeField()
     needs_approval = models.BooleanField()
@@ -44,6 +46,7 @@ class Refund(models.Model):
         "approvals.ApprovalRequest", on_delete=models.PROTECT, null=True, blank=True, related_name="refund"
     )
     # Written once, by the decision.
+    decided_by_kind = models.CharField(max_length=10, blank=True, default="", db_default="")
     decided_by = models.CharField(max_length=150, blank=True, default="")
     decided_at = models.DateTimeField(null=True, blank=True)
     decline_reason = models.CharField(max_length=1000, blank=True, default="")
@@ -65,7 +68,10 @@ class Refund(models.Model):
                 name="refund_status_known", condition=Q(status__in=[status.value for status in RefundStatus])
             ),
             models.CheckConstraint(
-                name="refund_two_people", condition=~Q(decided_by=F("requested_by")) | Q(decided_by="")
+                name="refund_two_people",
+                condition=Q(decided_by="")
+                | ~Q(decided_by=F("requested_by"))
+                | ~Q(decided_by_kind=F("requested_by_kind")),
             ),
             models.CheckConstraint(
                 name="refund_approved_before_processed",

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from invoices.models import Invoice, Refund
-from invoices.operations.refunding import NoSuchRefund, add_refund, carry_out, decline, lock_refund
+from invoices.operations.refunding import NoSuchRefund, add_refund, carry_out, decline, lock_refund, note_decision
 from invoices.operations.refundplans import RefundPart, outcome_of
 from invoices.operations.standing import lock_invoice
 from invoices.states import RefundStatus
@@ -111,7 +111,7 @@ def decide_refund(
     OwnRequest, NotYours, ApprovalExpired, ApprovalVoid."""
     refund = find_refund(refund_id)
     if refund.status != RefundStatus.PENDING_APPROVAL or refund.approval_id is None:
-        raise NoApprovalNeeded(f"{refund} is {refund.status}.", ids=[refund_id], status=refund.status)
+        raise NoApprovalNeeded(f"{refund} is {refund.status}.", ids=[refund_id], refund_status=refund.status)
     if is_approved:
         agree(refund.approval_id, actor=actor, reason=reason, at=at, scopes=scopes)
     else:
@@ -160,7 +160,8 @@ def _summarise(content: Mapping[str, Any]) -> str:
     }
     return (
         f"Refund {content['amount']} {content['currency']} of invoice {content['invoice']} "
-        f"(account {content['account']}, {content['invoice_status']}): {effects[content['outcome']]}."
+        f"(account {content['account']}, {content['invoice_status'].lower().replace('_', ' ')}): "
+        f"{effects[content['outcome']]}."
     )
 
 
@@ -175,7 +176,7 @@ def _execute(content: Mapping[str, Any], execution: Execution) -> dict[str, Any]
             ids=[execution.request_id],
             differences=found,
         )
-    refund.decided_by, refund.decided_at = execution.actor.name, execution.at
+    note_decision(refund, actor=execution.actor, at=execution.at)
     carry_out(invoice, refund, actor=execution.actor, at=execution.at)
     return {"refund": refund.pk, "status": refund.status, "invoice_status": invoice.status}
 

@@ -99,6 +99,7 @@ def add_refund(
         reason=reason,
         staff_comment=staff_comment.strip(),
         notification_email=notification_email.strip(),
+        requested_by_kind=actor.kind.value,
         requested_by=actor.name,
         requested_at=at,
         needs_approval=plan.needs_approval,
@@ -222,8 +223,14 @@ def refuse_locked(invoice: Invoice, refund: Refund, *, error: str, actor: Actor,
 @inside_unit_of_work
 def decline(invoice: Invoice, refund: Refund, *, actor: Actor, reason: str, at: datetime) -> None:
     """A second person, or the time, said no: what the refund held may be refunded otherwise."""
-    refund.decided_by, refund.decided_at, refund.decline_reason = actor.name, at, reason
+    note_decision(refund, actor=actor, at=at)
+    refund.decline_reason = reason
     _end(invoice, refund, RefundStatus.DECLINED, "refund.declined", actor=actor, reason=reason, at=at)
+
+
+def note_decision(refund: Refund, *, actor: Actor, at: datetime) -> None:
+    """Writes who decided and when; the caller saves."""
+    refund.decided_by_kind, refund.decided_by, refund.decided_at = actor.kind.value, actor.name, at
 
 
 @inside_unit_of_work
