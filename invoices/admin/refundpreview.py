@@ -10,10 +10,9 @@ from typing import Any
 from django.db.models import F, Sum
 from django.utils.safestring import SafeString
 
-from invoices.admin.display import FEE_TYPES, OUTCOMES, STATUSES, ZERO
+from invoices.admin.display import FEE_TYPES, OUTCOMES, STATUSES, ZERO, in_words, method_title
 from invoices.models import Credit
-from invoices.operations.refundplans import RefundPlan
-from invoices.states import PARTNER_FEE_TYPES
+from invoices.operations.refundplans import RefundPlan, is_partners
 from kernel.adminsite import badge, money, table
 
 
@@ -32,7 +31,7 @@ def preview_of(plan: RefundPlan) -> Preview:
     """Asks the database for the account's credits alone; all else is in the plan."""
     return Preview(
         outcome=OUTCOMES[plan.outcome],
-        sentences=plan.sentences,
+        sentences=[in_words(sentence) for sentence in plan.sentences],
         effects=_effects(plan),
         parts=_parts(plan),
         asks_second_person=plan.needs_approval,
@@ -53,7 +52,7 @@ def _effects(plan: RefundPlan) -> SafeString:
     ]
     if plan.credit:
         left = _credits_left(plan)
-        label = f"Credits of account {invoice.account.account_number} by {invoice.payment_method}"
+        label = f"Credits of account {invoice.account.account_number} for {method_title(invoice.payment_method)}"
         rows.append(_amounts(label, currency, left, plan.credit, plan.credit, waits=waits))
     if invoice.product.has_partner_disbursements:
         pulled = ZERO if waits else plan.partner_share
@@ -91,12 +90,11 @@ def _credits_left(plan: RefundPlan) -> Decimal:
 
 def _parts(plan: RefundPlan) -> SafeString:
     lines = {line.pk: line for line in plan.invoice.lines.all()}
-    has_partner = plan.invoice.product.has_partner_disbursements
     rows = [
         (
             f"{lines[part.line_id].filing_type_id} {lines[part.line_id].description}",
             FEE_TYPES[part.fee_type],
-            "Partner" if has_partner and part.fee_type in PARTNER_FEE_TYPES else "Us",
+            "Partner" if is_partners(plan.invoice, lines[part.line_id], part.fee_type) else "Us",
             money(part.amount, plan.invoice.currency),
         )
         for part in plan.parts

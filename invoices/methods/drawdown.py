@@ -39,4 +39,6 @@ DRAWDOWN = PaymentMethod(
         REFUND_REQUESTED="The help desk of the prepaid accounts reverses the debit; the nightly look confirms it.",
     ),
     numbers_itself=True,
+    # The mainframe pays the partner by itself.
+    pays_partners=False,
 )

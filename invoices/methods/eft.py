@@ -30,7 +30,7 @@ def undo(standing: Standing) -> RefundOutcome:
 
 EFT = PaymentMethod(
     code=MethodCode.EFT,
-    title="Bank transfer",
+    title="Electronic funds transfer",
     first_status=S.APPROVED,
     collection=Collection.BATCH,
     releases_at_creation=True,

@@ -33,4 +33,5 @@ INTERNAL = PaymentMethod(
     undo=undo,
     next_step=sentences(REFUND_REQUESTED="Finance gives the money back and confirms that here, with the evidence."),
     numbers_itself=True,
+    pays_partners=False,
 )

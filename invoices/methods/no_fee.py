@@ -25,4 +25,5 @@ NO_FEE = PaymentMethod(
     undo=undo,
     next_step=sentences(),
     numbers_itself=True,
+    pays_partners=False,
 )

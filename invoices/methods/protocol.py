@@ -37,7 +37,7 @@ class PaymentMethod:
 
     `releases_at_creation`: the goods go out with the invoice, before the money is there. `full_refund_from` and
     `partial_refund_from` are the statuses from which a refund may be asked for. `lends_credit`: credits of this method
-    may pay its invoices.
+    may pay its invoices. `pays_partners`: partners get their share of it from us, and give it back through us.
     """
 
     code: str
@@ -52,6 +52,7 @@ class PaymentMethod:
     next_step: Callable[[Standing], str]
     numbers_itself: bool = False
     lends_credit: bool = False
+    pays_partners: bool = True
 
     def may_move(self, source: InvoiceStatus, target: InvoiceStatus) -> bool:
         return any(move.source == source and move.target == target for move in self.moves)

@@ -334,7 +334,9 @@ def _begin(invoice: Invoice, method: PaymentMethod, caller: Caller, *, actor: Ac
         )
         apply_evidence(invoice, evidence, actor=actor, at=at)
     elif method.collection == Collection.PREPAID:
-        queue_prepaid_debit(invoice, is_staff=caller.is_staff, first_name=actor.name, at=at)
+        # A system of our own that leaves our fee out draws as staff do: the mainframe adds none either.
+        is_staff = caller.is_staff or caller.excludes_service_fee
+        queue_prepaid_debit(invoice, is_staff=is_staff, first_name=actor.name, at=at)
     elif method.code == MethodCode.EJV and not invoice.account.billable:
         # Settled outside: there is no file, and nothing to wait for.
         evidence = Evidence(
