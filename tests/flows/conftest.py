@@ -9,6 +9,10 @@ import pytest
 from payments.channeldirectory import directory
 from payments.deduplication import forget_all
 from payments.operations import receipts
+from tests.flows.demosite import demo_site
+from tests.simulators.fixtures import simulators, simulators_process
+
+__all__ = ["demo_site", "simulators", "simulators_process"]
 
 
 @pytest.fixture(autouse=True)
