@@ -103,14 +103,13 @@ def _of_pad(account: PaymentAccount, identity: LedgerIdentity | None, at: dateti
     if identity is None:
         message = "Pre-authorised debit is not set up for the account: it has no bank details."
         return [Gate(PAD_NOT_ACTIVE, message, "Give the account's bank details, and accept the terms.")]
-    if identity.status == IdentityStatus.PENDING_PAD_ACTIVATION or _is_ahead(account.pad_activates_at, at):
+    if account.pad_activates_at is None:
+        message = "Pre-authorised debit is not active for the account: nobody has accepted its terms."
+        return [Gate(PAD_NOT_ACTIVE, message, "Accept the terms, or pay by another method.")]
+    if identity.status == IdentityStatus.PENDING_PAD_ACTIVATION or at < account.pad_activates_at:
         message = "Pre-authorised debit is not active yet for the account: its waiting time still runs."
         return [Gate(PAD_NOT_ACTIVE, message, "Wait until it is active, or pay by another method.")]
     if identity.status == IdentityStatus.FREEZE:
         message = "Debits of the account are stopped: its ledger identity is frozen."
         return [Gate(PAD_CURRENTLY_NSF, message, "Pay what bounced, or ask finance why it is frozen.")]
     return []
-
-
-def _is_ahead(moment: datetime | None, at: datetime) -> bool:
-    return moment is not None and moment > at

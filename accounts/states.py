@@ -42,7 +42,15 @@ IDENTITY_MOVES: dict[IdentityStatus, frozenset[IdentityStatus]] = {
         {IdentityStatus.ACTIVE, IdentityStatus.FREEZE, IdentityStatus.INACTIVE}
     ),
     IdentityStatus.ACTIVE: frozenset({IdentityStatus.FREEZE, IdentityStatus.INACTIVE}),
-    IdentityStatus.FREEZE: frozenset({IdentityStatus.ACTIVE, IdentityStatus.INACTIVE}),
+    # Once nothing stops it any more, it goes on from where it would be by now.
+    IdentityStatus.FREEZE: frozenset(
+        {
+            IdentityStatus.PENDING,
+            IdentityStatus.PENDING_PAD_ACTIVATION,
+            IdentityStatus.ACTIVE,
+            IdentityStatus.INACTIVE,
+        }
+    ),
     IdentityStatus.INACTIVE: frozenset(),
 }
 FINAL_IDENTITY_STATUSES = frozenset(status for status, targets in IDENTITY_MOVES.items() if not targets)

@@ -208,7 +208,7 @@ class PayerActions(RecordAdmin):
     @confirmed_action(
         description="Unfreeze debits",
         permission="accounts.freeze_identity",
-        effect="Invoices may be paid by debit again.",
+        effect="Debits go on: at once, or when their waiting time is over.",
         icon="mode_heat",
     )
     def unfreeze_debits(self, request: HttpRequest, account: PaymentAccount, confirmation: Confirmation) -> str:
@@ -216,7 +216,7 @@ class PayerActions(RecordAdmin):
         operations.unfreeze_identity(
             identity.pk, actor=confirmation.actor, reason=confirmation.reason, at=confirmation.at
         )
-        return "Debits are possible again."
+        return "Debits are no longer frozen."
 
     @confirmed_action(
         description="Change default method",

@@ -176,8 +176,7 @@ def record_ledger_numbers(
     identity.party, identity.ledger_account, identity.site = party, ledger_account, site
     identity.payment_instrument_number, identity.contact_party = payment_instrument_number, contact_party
     if identity.status == IdentityStatus.PENDING:
-        waits = identity.payment_method == Method.PAD and not _may_debit(account, at)
-        identity._move_to(IdentityStatus.PENDING_PAD_ACTIVATION if waits else IdentityStatus.ACTIVE, at=at)
+        identity._move_to(_unstopped(account, identity, at), at=at)
     identity.save()
     _record(account, "account.ledger-numbers-recorded", identity, before, actor=actor, reason=reason, at=at)
     return identity
@@ -220,16 +219,18 @@ def freeze_identity(identity_id: int, *, actor: Actor, reason: str, at: datetime
 
 @unit_of_work
 def unfreeze_identity(identity_id: int, *, actor: Actor, reason: str, at: datetime) -> LedgerIdentity:
-    """Allows collecting again; an active identity stays as it is.
+    """Stops stopping: the identity is where it would be by now; one that is not frozen stays as it is.
 
-    Raises NoSuchIdentity, IllegalIdentityMove, or LockStands while an NSF lock of the account is not lifted.
+    Raises NoSuchIdentity, IllegalIdentityMove for one that is retired, or LockStands while an NSF lock of the account
+    is not lifted.
     """
     account, identity = _locked_with_account(identity_id)
-    if identity.status == IdentityStatus.ACTIVE:
+    if identity.status != IdentityStatus.FREEZE and not identity.is_final:
         return identity
     if account.locks.filter(kind=LockKind.NSF, lifted_at__isnull=True).exists():
         raise LockStands(f"{account.account_number} is locked (NSF).", ids=[account.pk])
-    return _move(account, identity, IdentityStatus.ACTIVE, "account.debits-unfrozen", actor=actor, reason=reason, at=at)
+    target = _unstopped(account, identity, at)
+    return _move(account, identity, target, "account.debits-unfrozen", actor=actor, reason=reason, at=at)
 
 
 @unit_of_work
@@ -265,11 +266,11 @@ def freeze_for_lock(account: PaymentAccount, *, at: datetime) -> LedgerIdentity 
 
 @inside_unit_of_work
 def unfreeze_after_lock(account: PaymentAccount, *, at: datetime) -> LedgerIdentity | None:
-    """Allows debits again once the lock is lifted. None when nothing was frozen."""
+    """Thaws the debits once the lock is lifted: they wait on where they waited. None when nothing was frozen."""
     identity = live_identity(account, Method.PAD)
     if identity is None or identity.status != IdentityStatus.FREEZE:
         return None
-    identity._move_to(IdentityStatus.ACTIVE, at=at)
+    identity._move_to(_unstopped(account, identity, at), at=at)
     identity.save(update_fields=["status", "status_since"])
     return identity
 
@@ -337,6 +338,15 @@ def _identity_with_bank(account: PaymentAccount) -> LedgerIdentity:
     if identity is None or not identity.bank_account_number:
         raise BankDetailsMissing(f"{account.account_number} has no bank details for PAD.", ids=[account.pk])
     return identity
+
+
+def _unstopped(account: PaymentAccount, identity: LedgerIdentity, at: datetime) -> IdentityStatus:
+    """Where the identity stands when nothing stops it: a lock that is lifted shortens nobody's waiting time."""
+    if not identity.ledger_account:
+        return IdentityStatus.PENDING
+    if identity.payment_method == Method.PAD and not _may_debit(account, at):
+        return IdentityStatus.PENDING_PAD_ACTIVATION
+    return IdentityStatus.ACTIVE
 
 
 def _may_debit(account: PaymentAccount, at: datetime) -> bool:

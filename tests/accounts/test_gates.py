@@ -19,7 +19,7 @@ def codes(payer: PaymentAccount, method: str, *, locks: Any = (), identity: Ledg
 
 
 def account(**fields: Any) -> PaymentAccount:
-    return PaymentAccount(account_number="A-1", **({"eft_enabled": True} | fields))
+    return PaymentAccount(account_number="A-1", **({"eft_enabled": True, "pad_activates_at": EARLIER} | fields))
 
 
 def lock(kind: LockKind, **fields: Any) -> AccountLock:
@@ -83,14 +83,28 @@ def test_both_locks_are_told() -> None:
         (IdentityStatus.ACTIVE, AT, []),
         (IdentityStatus.PENDING, EARLIER, []),
         (IdentityStatus.FREEZE, EARLIER, ["PAD_CURRENTLY_NSF"]),
+        (IdentityStatus.ACTIVE, None, ["PAD_NOT_ACTIVE"]),
+        (IdentityStatus.PENDING, None, ["PAD_NOT_ACTIVE"]),
     ],
 )
 def test_a_debit_waits_for_its_activation(status: IdentityStatus, activates_at: Any, expected: list[str]) -> None:
     assert codes(account(pad_activates_at=activates_at), "PAD", identity=LedgerIdentity(status=status)) == expected
 
 
-def test_a_debit_needs_bank_details() -> None:
+def test_a_debit_needs_bank_details_and_accepted_terms() -> None:
     assert codes(account(), "PAD") == ["PAD_NOT_ACTIVE"]
+
+    [gate] = refusals(account(pad_activates_at=None), "PAD", locks=[], identity=ACTIVE, at=AT)
+
+    assert gate.message.endswith("nobody has accepted its terms.")
+
+
+def test_what_stands_before_debits_stands_before_no_other_method() -> None:
+    waiting = account(pad_activates_at=LATER)
+
+    for method in EVERY_METHOD:
+        expected = ["PAD_NOT_ACTIVE"] if method == "PAD" else []
+        assert codes(waiting, method, identity=LedgerIdentity(status="PENDING_PAD_ACTIVATION")) == expected
 
 
 def test_eft_has_to_be_enabled_and_only_for_eft() -> None:

@@ -18,6 +18,7 @@ from accounts.operations import (
     accept_pad_terms,
     activate_pad,
     freeze_identity,
+    lift_lock,
     lock_by_hand,
     record_ledger_numbers,
     reveal_bank_account,
@@ -241,6 +242,46 @@ def test_a_frozen_identity_is_not_activated_but_unfrozen() -> None:
         ("account.debits-frozen", "Asked by the bank"),
         ("account.debits-unfrozen", "Settled"),
     ]
+
+
+@pytest.mark.parametrize("is_locked", [False, True])
+@pytest.mark.parametrize(
+    ("is_known", "thawed_after", "status"),
+    [
+        (True, timedelta(days=1), "PENDING_PAD_ACTIVATION"),
+        (True, timedelta(days=10), "ACTIVE"),
+        (False, timedelta(days=10), "PENDING"),
+    ],
+    ids=["its waiting time runs", "its waiting time is over", "the ledger does not know it"],
+)
+def test_what_was_stopped_goes_on_from_where_it_would_be_by_now(
+    is_locked: bool, is_known: bool, thawed_after: timedelta, status: str
+) -> None:
+    account = an_account(method="PAD")
+    identity = set_bank_details(account.pk, DETAILS, actor=ACTOR, at=AT)
+    accept_pad_terms(account.pk, accepted_by="A. Customer", actor=ACTOR, at=AT)
+    if is_known:
+        numbers(identity)
+    if is_locked:
+        lock = lock_by_hand(account.pk, kind="NSF", cause="Bounced", actor=ACTOR, at=AT).lock
+        lift_lock(lock.pk, actor=ACTOR, reason="Paid", at=AT + thawed_after)
+    else:
+        freeze_identity(identity.pk, actor=ACTOR, reason="Asked by the bank", at=AT)
+        unfreeze_identity(identity.pk, actor=ACTOR, reason="Settled", at=AT + thawed_after)
+
+    identity.refresh_from_db()
+    assert (identity.status, identity.status_since) == (status, AT + thawed_after)
+
+
+def test_unfreezing_what_is_not_frozen_changes_nothing_and_shortens_no_waiting_time() -> None:
+    account, identity = a_pad_account()
+
+    assert unfreeze_identity(identity.pk, actor=ACTOR, reason="Settled", at=AT).status == "PENDING_PAD_ACTIVATION"
+    set_bank_details(account.pk, OTHER, actor=ACTOR, at=LATER)
+    with pytest.raises(IllegalIdentityMove):
+        unfreeze_identity(identity.pk, actor=ACTOR, reason="Settled", at=LATER)
+
+    assert AuditEntry.objects.filter(action="account.debits-unfrozen").count() == 0
 
 
 def test_an_identity_stays_frozen_while_the_account_is_locked() -> None:

@@ -24,7 +24,7 @@ from kernel.transactions import TransactionMisuse, unit_of_work
 from tests.accounts.payers import ACTOR, AT, a_pad_account, an_account, at_once
 
 pytestmark = pytest.mark.django_db
-LATER = AT + timedelta(days=2)
+LATER = AT + timedelta(days=10)
 
 
 def lock_it(account: PaymentAccount, kind: str = "NSF", **fields: Any) -> Locking:
