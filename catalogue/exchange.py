@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db.models import Case, Q, When
 from import_export.fields import Field
 from import_export.formats.base_formats import CSV, JSON
@@ -24,11 +24,8 @@ from catalogue.operations import save_record
 from kernel.audit.actors import Actor
 from kernel.audit.operations import record_entry
 from kernel.errors import PaymentsiteError
+from kernel.restapi.exportcolumns import FORMULA_STARTS, HARMLESS_PREFIX
 
-# A spreadsheet takes a cell that begins so for a formula, and runs it.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-# Says to a spreadsheet: text.
-QUOTE = "'"
 ISO_DATE = "%Y-%m-%d"
 YES, NO = ("1", "true", "yes"), ("0", "false", "no")
 LINKED_GL = ("service_fee_gl", "disbursement_gl", "statutory_gst_gl", "service_gst_gl")
@@ -51,13 +48,20 @@ FORMATS = [SafeCSV, JSON]
 
 
 def harmless(cell: Any) -> Any:
-    """The cell for a spreadsheet: text that it would take for a formula begins with a quote."""
-    return QUOTE + cell if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
+    """The cell for a spreadsheet: text that it would take for a formula begins with a quote.
+
+    So does text that looks as if it had been marked before, or it would come in again without its own quote.
+    """
+    return HARMLESS_PREFIX + cell if isinstance(cell, str) and _needs_mark(cell) else cell
 
 
 def _as_it_was(cell: Any) -> Any:
-    marked = isinstance(cell, str) and cell.startswith(QUOTE) and cell[1:].startswith(FORMULA_STARTS)
-    return cell[1:] if marked else cell
+    is_marked = isinstance(cell, str) and cell.startswith(HARMLESS_PREFIX) and _needs_mark(cell[1:])
+    return cell[1:] if is_marked else cell
+
+
+def _needs_mark(cell: str) -> bool:
+    return cell.lstrip(HARMLESS_PREFIX).startswith(tuple(FORMULA_STARTS))
 
 
 class PlainBoolean(BooleanWidget):
@@ -172,6 +176,15 @@ class CatalogueResource(ModelResource):
     def get_fk_widget(cls, to_other: Any) -> Any:
         return partial(Named, model=to_other.remote_field.model)
 
+    def get_instance(self, instance_loader: Any, row: Any) -> Any:
+        try:
+            return super().get_instance(instance_loader, row)
+        except ValueError:
+            # What the record is found by is read first, and by itself does not say which column is meant.
+            for name in self.get_import_id_fields():
+                _require_readable(self.fields[name], row)
+            raise
+
     def skip_row(self, instance: Any, original: Any, row: Any, import_validation_errors: Any = None) -> bool:
         is_known = self._only_new and not instance._state.adding
         return is_known or super().skip_row(instance, original, row, import_validation_errors)
@@ -202,20 +215,39 @@ class CatalogueResource(ModelResource):
         )
 
 
+def _require_readable(cell: Field, row: Any) -> None:
+    try:
+        cell.clean(row)
+    except ValueError as unreadable:
+        raise ValidationError({cell.column_name: str(unreadable)}) from None
+
+
 def problems_of(result: Any) -> list[tuple[int, str]]:
-    """What is wrong with a file, as (line, sentence); the heading is line 1, and also stands for the whole file."""
+    """What is wrong with a file, as (line, “column: sentence”), without a column where a whole row does not fit.
+
+    The heading is line 1, and also stands for the whole file.
+    """
     return [
         *((1, str(error.error)) for error in result.base_errors),
         *((row + 1, str(error.error)) for row, errors in result.row_errors() for error in errors),
-        *((row.number + 1, " ".join(row.error.messages)) for row in result.invalid_rows),
+        *((row.number + 1, _by_column(row.error)) for row in result.invalid_rows),
     ]
+
+
+def _by_column(invalid: ValidationError) -> str:
+    if not hasattr(invalid, "error_dict"):
+        return " ".join(invalid.messages)
+    return " ".join(
+        " ".join(messages) if column == NON_FIELD_ERRORS else f"{column}: {' '.join(messages)}"
+        for column, messages in invalid.message_dict.items()
+    )
 
 
 def _as_row_problem(refusal: PaymentsiteError, known: Iterable[str]) -> ValidationError:
     """The refusal as django-import-export shows it beside the row: by column where there is one."""
     by_field: dict[str, list[str]] = {}
     for error in refusal.errors:
-        by_field.setdefault(error.field if error.field in known else "__all__", []).append(error.message)
+        by_field.setdefault(error.field if error.field in known else NON_FIELD_ERRORS, []).append(error.message)
     return ValidationError(by_field or [refusal.detail])
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Unpack
 
 from catalogue.models import FeeCode, FeeSchedule, Product, TaxRate
-from catalogue.operations.records import NoSuchRecord, RecordInvalid
+from catalogue.operations.records import DAY, NoSuchRecord, RecordInvalid
 from catalogue.operations.versions import ScheduleChanges, changed_schedule
 from catalogue.pricing import GST, price_of
 from catalogue.quote import ZERO, AccountTerms, Caller, FilingLine, Quote, SchedulePrice, quote
@@ -70,7 +70,8 @@ def price_preview(
     new = changed_schedule(old, fee_code=fee_code, **changes)
     _know_fees(new)
     before, after = price_of(old), replace(price_of(new), schedule_id=old.pk)
-    return _compared(_quoted(before, starts_on), _quoted(after, starts_on), before.variable or after.variable)
+    is_example = before.variable or after.variable
+    return _compared(_quoted(before, starts_on - DAY), _quoted(after, starts_on), is_example)
 
 
 def price_list(product: Product, *, on: date) -> list[ListedPrice]:

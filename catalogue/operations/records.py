@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import IntegrityError, connection, models, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from catalogue.glcodes import SEGMENTS
 from catalogue.models import Dated, FeeCode, FeeSchedule, FilingType, GLCode, GLLink, Product, TaxRate
@@ -226,20 +226,41 @@ def _check_unused(record: models.Model, stored: models.Model, *, on: date) -> No
 
 def _users(stored: models.Model, *, on: date) -> str:
     """Who has charged or booked by the record already, in words; empty for nobody."""
-    if isinstance(stored, FeeSchedule | GLLink | TaxRate):
-        return f"since {stored.starts_on}" if stored.has_begun(on) else ""
+    if isinstance(stored, FeeSchedule | GLLink | TaxRate) and stored.has_begun(on):
+        return f"since {stored.starts_on}"
     if isinstance(stored, FeeCode):
         naming = Q()
         for name in ("fee_code", "priority_fee_code", "future_effective_fee_code", "service_fee_code"):
             naming |= Q(**{name: stored.pk})
-        return _named("fee schedule", FeeSchedule.objects.filter(naming, starts_on__lte=on))
+        charged = FeeSchedule.objects.filter(naming).filter(Q(starts_on__lte=on) | _used_above(FeeSchedule))
+        return _named("fee schedule", charged) or _users_above(stored)
     if isinstance(stored, GLCode):
         by_other = Q()
         for name in ("service_fee_gl", "disbursement_gl", "statutory_gst_gl", "service_gst_gl"):
             by_other |= Q(**{f"gl_code__{name}": stored.pk})
         links = GLLink.objects.filter(Q(gl_code=stored.pk) | by_other, starts_on__lte=on)
-        return _named("GL link", links)
-    return ""
+        return _named("GL link", links) or _users_above(stored)
+    return _users_above(stored)
+
+
+def _users_above(stored: models.Model) -> str:
+    """As `_users`, by rows of apps above, which refer to the record: an account's own fee, a line of an invoice."""
+    kind = type(stored)
+    is_used = kind._default_manager.filter(pk=stored.pk).filter(_used_above(kind)).exists()
+    return " or ".join(str(user.related_model._meta.verbose_name) for user in _above(kind)) if is_used else ""
+
+
+def _used_above(kind: type[models.Model]) -> Q:
+    rows = ((user.related_model._base_manager, user.field.name) for user in _above(kind))
+    # No row has no key: of a kind that nobody above refers to, none is used.
+    used = Q(pk__isnull=True)
+    for manager, name in rows:
+        used |= Q(Exists(manager.filter(**{name: OuterRef("pk")})))
+    return used
+
+
+def _above(kind: type[models.Model]) -> list[Any]:
+    return [user for user in kind._meta.related_objects if user.related_model._meta.app_label != kind._meta.app_label]
 
 
 def _named(word: str, users: models.QuerySet[Any]) -> str:

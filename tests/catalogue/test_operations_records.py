@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from catalogue.models import FeeCode, FeeSchedule, GLCode, Product, TaxRate
+from accounts.models import AccountFee
+from catalogue.models import FeeCode, FeeSchedule, GLCode, GLLink, Product, TaxRate
 from catalogue.operations import save_alone
 from catalogue.operations.records import DatesOverlap, NoSuchRecord, RecordInUse, RecordInvalid, RecordKnown
 from kernel.audit.actors import Actor
 from kernel.audit.models import AuditEntry
+from tests.accounts.payers import an_account
 from tests.catalogue.priced import DAY, a_fee, a_filing_type, a_gl_code, a_link, a_product, a_schedule
 from tests.catalogue.refusals import is_refused
+from tests.invoices.billed import a_priced_filing, an_invoice
 
 pytestmark = pytest.mark.django_db(transaction=True)
 AT = datetime(2026, 11, 24, 20, tzinfo=UTC)
@@ -92,6 +95,35 @@ class TestRecords:
 
         save_alone(fee, **TRAIL)
         assert FeeCode.objects.get().amount == 31
+
+    def test_the_amount_of_an_account_s_own_service_fee_stays(self) -> None:
+        fee = a_fee("TRF02", "1.00")
+        AccountFee.objects.create(account=an_account(), product=a_product(), service_fee_code=fee)
+        fee.amount = Decimal("1.05")
+
+        refusal = is_refused(RecordInUse, lambda: save_alone(fee, **TRAIL))
+        assert "in use (account fee): its amount cannot change any more" in refusal.detail
+
+    def test_a_price_that_an_order_named_before_its_first_day_stays(self) -> None:
+        schedule = a_priced_filing(starts_on=NEXT_YEAR)
+        GLLink.objects.update(starts_on=NEXT_YEAR)
+        an_invoice("EFT", priced_on=NEXT_YEAR)
+        fee = schedule.fee_code
+        fee.amount = Decimal("31.00")
+        schedule.statutory_gst = False
+
+        refusal = is_refused(RecordInUse, lambda: save_alone(fee, **TRAIL))
+        assert f"in use (fee schedule {schedule.pk})" in refusal.detail
+        refusal = is_refused(RecordInUse, lambda: save_alone(schedule, **TRAIL))
+        assert "in use (invoice line): its GST on the statutory fees cannot change" in refusal.detail
+
+    def test_the_segments_of_a_ministry_s_own_code_stay(self) -> None:
+        code = a_gl_code("A ministry")
+        an_account(method="EJV", journal_gl_id=code.pk)
+        code.client = "999"
+
+        refusal = is_refused(RecordInUse, lambda: save_alone(code, **TRAIL))
+        assert "its client cannot change any more" in refusal.detail
 
     def test_segments_that_have_been_booked_to_stay(self) -> None:
         taxes = a_gl_code("Taxes")
