@@ -66,7 +66,7 @@ def _balances(account: PaymentAccount) -> dict[str, Any]:
     owing = (
         Invoice.objects.filter(account=account, status__in=sorted(OPEN_STATUSES))
         .values("payment_method")
-        .annotate(owing=Sum(OWING), overdue=Sum(OWING, filter=Q(status=InvoiceStatus.OVERDUE)))
+        .annotate(owed=Sum(OWING), overdue=Sum(OWING, filter=Q(status=InvoiceStatus.OVERDUE)))
         .order_by("payment_method")
     )
     rows = list(owing)
@@ -75,11 +75,11 @@ def _balances(account: PaymentAccount) -> dict[str, Any]:
     )
     return {
         "currency": "CAD",
-        "owing": sum((row["owing"] for row in rows), ZERO),
+        "owing": sum((row["owed"] for row in rows), ZERO),
         "overdue": sum((row["overdue"] or ZERO for row in rows), ZERO),
         "credit": credit["left"] or ZERO,
         "byMethod": [
-            {"paymentMethod": row["payment_method"], "owing": row["owing"], "overdue": row["overdue"] or ZERO}
+            {"paymentMethod": row["payment_method"], "owing": row["owed"], "overdue": row["overdue"] or ZERO}
             for row in rows
         ],
     }

@@ -39,7 +39,8 @@ class FilingInfo(Body):
         allow_null=True,
         help_text="The day whose prices count; today when left out.",
     )
-    filingTypes = FilingTypeLine(many=True, min_length=1, max_length=MOST_LINES)
+    # With many=True the options are those of the list, which the stubs do not know.
+    filingTypes = FilingTypeLine(many=True, min_length=1, max_length=MOST_LINES)  # type: ignore[call-arg]
 
 
 class AccountInfo(Body):
@@ -59,7 +60,8 @@ class PaymentInfo(Body):
 
 
 class Detail(Body):
-    label = Text(max_length=100)
+    # A declared field does not touch the serializer's own property of this name, which the stubs warn of.
+    label = Text(max_length=100)  # type: ignore[assignment]
     value = Text(max_length=500, allow_blank=True)
 
 
@@ -75,7 +77,9 @@ class InvoiceBody(QuoteBody):
     """An order."""
 
     paymentInfo = PaymentInfo(required=False)
-    details = Detail(many=True, required=False, max_length=MOST_DETAILS, help_text="What the receipt shows besides.")
+    details = Detail(  # type: ignore[call-arg]
+        many=True, required=False, max_length=MOST_DETAILS, help_text="What the receipt shows besides."
+    )
     businessKey = Text(
         max_length=100,
         required=False,

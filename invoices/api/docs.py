@@ -25,14 +25,15 @@ PUBLIC_PROBLEMS = (400, 405, 406, 422, 429, 500, 503)
 
 def reading(operation_id: str, summary: str, answer: Any, *, tag: str, status: int = 200, **more: Any) -> Any:
     """For a GET: what it answers and the problems of every read."""
-    responses = {status: OpenApiResponse(answer, more.pop("answers", summary)), **problem_responses(*READ_PROBLEMS)}
+    responses: dict[Any, OpenApiResponse] = {status: OpenApiResponse(answer, more.pop("answers", summary))}
+    responses |= problem_responses(*READ_PROBLEMS)
     return extend_schema(operation_id=operation_id, summary=summary, tags=[tag], responses=responses, **more)
 
 
 def public_reading(operation_id: str, summary: str, answer: Any, *, tag: str, **more: Any) -> Any:
     """For a GET that needs no key."""
     problems = sorted({*PUBLIC_PROBLEMS, *more.pop("also", ())})
-    responses = {200: OpenApiResponse(answer, summary), **problem_responses(*problems)}
+    responses: dict[Any, OpenApiResponse] = {200: OpenApiResponse(answer, summary), **problem_responses(*problems)}
     return extend_schema(operation_id=operation_id, summary=summary, tags=[tag], responses=responses, **more)
 
 
@@ -66,7 +67,7 @@ def changing(
     operation_id: str, summary: str, body: Any, answer: Any, *, tag: str, status: int = 200, **more: Any
 ) -> Any:
     """For a PATCH or DELETE."""
-    responses = {
+    responses: dict[Any, OpenApiResponse] = {
         status: OpenApiResponse(answer, summary),
         **problem_responses(*sorted({409, *READ_PROBLEMS})),
     }

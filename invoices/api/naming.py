@@ -1,4 +1,4 @@
-"""Refusals of the operations, with each field named as the body of the request has it."""
+"""Refusals of the operations, with each field named as the body or the address of the request has it."""
 
 from __future__ import annotations
 
@@ -29,6 +29,20 @@ def named_as_in_the_body(lines: Sequence[FilingLine]) -> Iterator[None]:
         raise
     except Refused as refused:
         refused.errors = tuple(replace(error, field=_named(error.field)) for error in refused.errors)
+        raise
+
+
+@contextmanager
+def named_as_in_the_address() -> Iterator[None]:
+    """What is refused inside about the one filing of a GET names fee or filing_type, and not filingTypes[0].fee."""
+    try:
+        yield
+    except Refused as refused:
+        whole = "filing_type" if isinstance(refused, NoFeeSchedule) else "quantity"
+        refused.errors = tuple(
+            replace(error, field=whole if error.field == "filingTypes" else error.field.removeprefix("filingTypes[0]."))
+            for error in refused.errors
+        )
         raise
 
 

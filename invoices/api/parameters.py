@@ -45,6 +45,12 @@ def _within_calendar(value: date) -> None:
         raise serializers.ValidationError(f"Give a day from {FIRST_DAY} to {LAST_DAY}.", code="invalid")
 
 
+def _require_order(attrs: dict[str, Any], first: str, last: str) -> None:
+    """Nothing lies between bounds the wrong way round: that is a slip, and no answer to it would say so."""
+    if first in attrs and last in attrs and attrs[last] < attrs[first]:
+        raise serializers.ValidationError({last: f"{last} should not be below {first}."}, code="before")
+
+
 class InvoiceFilters(serializers.Serializer[Any]):
     """What to look for; several conditions must all hold."""
 
@@ -74,9 +80,8 @@ class InvoiceFilters(serializers.Serializer[Any]):
     totalTo = Amount(required=False, zero_allowed=True, help_text="A total of at most so much.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        for first, last in (("createdFrom", "createdTo"), ("totalFrom", "totalTo")):
-            if first in attrs and last in attrs and attrs[last] < attrs[first]:
-                raise serializers.ValidationError({last: f"{last} should not be below {first}."}, code="before")
+        _require_order(attrs, "createdFrom", "createdTo")
+        _require_order(attrs, "totalFrom", "totalTo")
         return attrs
 
 
@@ -90,6 +95,10 @@ class RefundFilters(serializers.Serializer[Any]):
     requestedBy = words(max_length=150)
     requestedFrom = day("The first day, in the ledger's time zone (Pacific).")
     requestedTo = day("The last day, included.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        _require_order(attrs, "requestedFrom", "requestedTo")
+        return attrs
 
 
 class QuoteParameters(serializers.Serializer[Any]):

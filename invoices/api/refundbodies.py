@@ -23,7 +23,8 @@ class RefundRevenue(Body):
 class RefundPreviewBody(Body):
     """What would go back: all that is left, or these parts."""
 
-    refundRevenue = RefundRevenue(
+    # With many=True the options are those of the list, which the stubs do not know.
+    refundRevenue = RefundRevenue(  # type: ignore[call-arg]
         many=True,
         required=False,
         allow_null=True,

@@ -66,7 +66,8 @@ def receipt_facts(invoice: Invoice) -> ReceiptFacts:
     Raises ReceiptNotReady (409) when it is not paid.
     """
     if invoice.payment_date is None:
-        raise ReceiptNotReady(f"{invoice} is {invoice.status} and not paid.", ids=[invoice.pk], status=invoice.status)
+        message = f"{invoice} is {invoice.status} and not paid."
+        raise ReceiptNotReady(message, ids=[invoice.pk], invoice_status=invoice.status)
     lines = list(invoice.lines.all())
     return ReceiptFacts(
         title=invoice.product.description,

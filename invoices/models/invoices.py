@@ -205,7 +205,7 @@ class Invoice(models.Model):
             raise IllegalInvoiceMove(
                 f"Invoice {self.pk} ({self.payment_method}) is {source} and cannot become {target}.",
                 ids=[self.pk],
-                status=source.value,
+                invoice_status=source.value,
                 method=self.payment_method,
             )
         self.status = target.value

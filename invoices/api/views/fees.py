@@ -22,7 +22,7 @@ from invoices.api.bodies import QuoteBody, lines_of
 from invoices.api.callers import account_named, caller_of, key_of
 from invoices.api.docs import ACCOUNT_ID, posting, public_reading, reading
 from invoices.api.fields import read
-from invoices.api.naming import named_as_in_the_body
+from invoices.api.naming import named_as_in_the_address, named_as_in_the_body
 from invoices.api.parameters import PriceListParameters, QuoteParameters, read_parameters
 from invoices.api.schemas import PriceList, QuoteAnswer, QuoteOfLines
 from invoices.operations.creating import terms_of
@@ -85,7 +85,8 @@ class QuoteView(APIView):
         )
         account = account_named(request, found.get("accountNumber", ""), field="accountNumber")
         on = found.get("date") or business_date(timezone.now())
-        quoted = _quoted(account, product, [line], on=on, caller=caller_of(key_of(request)))
+        with named_as_in_the_address():
+            quoted = _quoted(account, product, [line], on=on, caller=caller_of(key_of(request)))
         return Response(_line_answer(quoted.lines[0], product, on))
 
 
