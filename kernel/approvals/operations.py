@@ -134,8 +134,9 @@ def agree(
 ) -> ApprovalRequest:
     """As approve, as a step of the caller's unit of work. The request's row is locked before anything else here."""
     request, kind = _for_decision(request_id, actor, at=at, scopes=scopes)
-    _require_unchanged(request, kind)
+    # Before the content is compared: what was carried out has changed it, and is not void.
     _decide(request, ApprovalStatus.APPROVED, actor=actor, reason=reason, at=at)
+    _require_unchanged(request, kind)
     is_now = carry_out_now or kind.carries_out_at_once
     if not is_now:
         request.run_id = queue_job(EXECUTION_JOB, parameters={"request_id": request.pk}, actor=actor, at=at).pk
