@@ -56,6 +56,7 @@ class CardAttempt(models.Model):
         default_permissions = ("view",)
         constraints = [
             models.UniqueConstraint(name="card_attempt_one_open", fields=["invoice"], condition=Q(status="CREATED")),
+            models.CheckConstraint(name="card_attempt_amount_positive", condition=Q(amount__gt=0)),
         ]
         indexes = [
             models.Index(fields=["started_at"], name="card_attempt_open", condition=Q(status="CREATED")),
