@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from decimal import Decimal
 from functools import lru_cache
 from io import BytesIO
@@ -145,7 +146,17 @@ def _money(amount: Decimal) -> str:
 
 def _text(text: str) -> str:
     # What a partner sent is text, never markup of ours.
-    return escape("".join(letter if letter.isprintable() else " " for letter in text))
+    return escape("".join(_drawn(letter) for letter in unicodedata.normalize("NFC", text)))
+
+
+def _drawn(letter: str) -> str:
+    """The letter, or else the nearest that the font has: without marks and flourishes; `?` where nothing is near."""
+    if not letter.isprintable():
+        return " "
+    has = pdfmetrics.getFont(REGULAR).face.charToGlyph
+    if ord(letter) in has or unicodedata.combining(letter):
+        return letter if ord(letter) in has else ""
+    return "".join(part for part in unicodedata.normalize("NFKD", letter) if ord(part) in has) or "?"
 
 
 @lru_cache(maxsize=1)
