@@ -88,10 +88,11 @@ def _open(request: HttpRequest, invoice: Invoice, token: str, at: datetime) -> H
 
 
 def _standing(invoice: Invoice) -> str:
-    if invoice.payment_date is not None:
-        return PAID
+    # What the card issuer took back has a payment date still.
     if invoice.cancelled_at or invoice.deleted_at or invoice.abandoned_at or invoice.charged_back_at:
         return STOPPED
+    if invoice.payment_date is not None:
+        return PAID
     by_card = find_method(invoice.payment_method).collection == Collection.CARD
     return PAYABLE if by_card and invoice.status == InvoiceStatus.CREATED else BY_OTHER_MEANS
 

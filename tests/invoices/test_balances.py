@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,10 @@ TOTAL = Decimal("33.08")
 UNPAID = Facts(first_status=S.APPROVED, total=TOTAL)
 PAID = replace(UNPAID, paid=TOTAL, is_settled=True)
 TEN = Decimal(10)
+FLAGS = (
+    *("is_settled", "is_cancelled", "is_abandoned", "is_deleted", "is_bounced"),
+    *("is_overdue", "is_charged_back", "is_gl_changed", "is_scheduled"),
+)
 
 
 @st.composite
@@ -26,26 +31,15 @@ def facts(draw: st.DrawFn) -> Facts:
     paid = draw(st.integers(0, total))
     cuts = sorted(draw(st.lists(st.integers(0, total), min_size=4, max_size=4)))
     amounts = [high - low for low, high in zip([0, *cuts], cuts, strict=False)]
-    flags = {
-        name: draw(st.booleans())
-        for name in [
-            "is_settled",
-            "is_cancelled",
-            "is_abandoned",
-            "is_deleted",
-            "is_bounced",
-            "is_overdue",
-            "is_charged_back",
-            "is_gl_changed",
-            "is_scheduled",
-        ]
-    }
-    money = {
-        name: Decimal(cents).scaleb(-2)
-        for name, cents in zip(("refunded", "credited", "manual", "pending"), amounts, strict=True)
-    }
-    first = draw(st.sampled_from([S.CREATED, S.APPROVED]))
-    return Facts(first_status=first, total=Decimal(total).scaleb(-2), paid=Decimal(paid).scaleb(-2), **money, **flags)
+    drawn: dict[str, Any] = {name: draw(st.booleans()) for name in FLAGS}
+    for name, cents in zip(("refunded", "credited", "manual", "pending"), amounts, strict=True):
+        drawn[name] = Decimal(cents).scaleb(-2)
+    return Facts(
+        first_status=draw(st.sampled_from([S.CREATED, S.APPROVED])),
+        total=Decimal(total).scaleb(-2),
+        paid=Decimal(paid).scaleb(-2),
+        **drawn,
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from invoices.models import CardAttempt, Credit, Invoice, InvoiceLine, OutsideCall, Refund
 from invoices.operations.settling import settle
 from kernel.transactions import unit_of_work
-from tests.invoices.billed import AT, CLIENT, STAFF, a_credit, an_invoice, evidence_of, stored
+from tests.invoices.billed import AT, STAFF, a_credit, an_invoice, evidence_of, stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LATE = AT + timedelta(days=30)
@@ -102,4 +102,3 @@ def test_rows_that_refer_to_a_locked_invoice_can_be_added_meanwhile() -> None:
     hold_and_add()
 
     assert CardAttempt.objects.filter(invoice=stored(invoice)).count() == 1
-    assert CLIENT.name == invoice.created_by
