@@ -5,6 +5,7 @@ import threading
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Group
@@ -14,9 +15,11 @@ from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
+from kernel.audit.actors import Actor
 from kernel.errors import Conflict, FieldError, Refused, Unavailable
 from kernel.idempotency.models import IdempotentRequest
-from kernel.pruning.operations import rehearse
+from kernel.pruning.operations import prune
+from kernel.pruning.registry import Pruning, prunables
 from kernel.transactions import after_commit, is_inside_unit_of_work, unit_of_work
 from tests.kernel.idempotency.onceviews import add_group, at_once, code_of, in_background, post
 
@@ -378,8 +381,15 @@ def test_the_database_keeps_a_row_in_shape(change: dict[str, Any]) -> None:
         IdempotentRequest.objects.update(**change)
 
 
-def test_a_key_is_new_again_when_its_answer_was_pruned() -> None:
-    post()
-    IdempotentRequest.objects.update(created_at=timezone.now() - timedelta(days=31))
-    found = {prunable.name: rows.count for prunable, rows in rehearse(at=timezone.now())}
-    assert found["idempotent-requests"] == 1
+def test_a_key_is_remembered_for_thirty_days_and_is_new_again_when_its_answer_was_pruned() -> None:
+    first = post()
+    made_at = kept().created_at
+    [answers] = [kind for kind in prunables() if kind.name == "idempotent-requests"]
+    days = timedelta(days=30)
+
+    assert prune(answers, Pruning(uuid4(), Actor.system("test"), made_at + days), pause_seconds=0).deleted == 0
+    assert heard(post()) == heard(first)
+    later = made_at + days + timedelta(microseconds=1)
+    assert prune(answers, Pruning(uuid4(), Actor.system("test"), later), pause_seconds=0).deleted == 1
+    again = post()
+    assert (again.status_code, again.has_header("Idempotent-Replayed"), Group.objects.count()) == (201, False, 2)
