@@ -45,12 +45,13 @@ def posting(
     *,
     tag: str,
     parameters: tuple[Any, ...] = (),
+    also: tuple[int, ...] = (),
     **more: Any,
 ) -> Any:
-    """For a POST: its key, its body, what it answers by status, and the problems of every write."""
+    """For a POST: its key, its body, what it answers by status, and the problems of every write and of `also`."""
     responses = {
         **{status: OpenApiResponse(answer, text) for status, (answer, text) in answers.items()},
-        **idempotent_problems(*READ_PROBLEMS),
+        **idempotent_problems(*READ_PROBLEMS, *also),
     }
     return extend_schema(
         operation_id=operation_id,

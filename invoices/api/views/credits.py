@@ -55,6 +55,8 @@ class InvoiceCreditsView(APIView):
         EmptyBody,
         {200: (InvoiceAnswer, "The invoice; its receipts name the credits.")},
         tag=TAG,
+        # Nothing needs to be sent, so that no body is described; one that is sent is read.
+        also=(413, 415),
         description="From the credits of its account and method, the oldest first, as far as they reach.",
     )
     def post(self, request: Request, invoice_id: int) -> HttpResponse:
