@@ -253,7 +253,7 @@ def _require_allowed(invoice: Invoice, *, is_full: bool, is_manual: bool) -> Non
         raise RefundNotAllowed(
             f"{invoice} is {status}; by {method.code} it can be {kind} from {listed}.",
             ids=[invoice.pk],
-            status=status.value,
+            invoice_status=status.value,
             method=method.code,
         )
     if any(reference.is_consolidated for reference in invoice.references.all()):
