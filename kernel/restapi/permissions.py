@@ -39,13 +39,13 @@ class HasScope(BasePermission):
 
 
 def _required(view: Any, method: str) -> str | None:
+    # OPTIONS tells only what the schema tells; a method that the view lacks is refused by name right after this.
+    if method == "OPTIONS" or method not in view.allowed_methods:
+        return None
     scopes: dict[str, str] | str | None = getattr(view, "required_scopes", None)
     if isinstance(scopes, str):
         return scopes
     method = "GET" if method == "HEAD" else method
     if scopes and method in scopes:
         return scopes[method]
-    # OPTIONS tells only what the schema tells; a method that the view lacks is refused by name right after this.
-    if method == "OPTIONS" or method not in view.allowed_methods:
-        return None
     raise ImproperlyConfigured(f"{type(view).__name__} names no scope for {method} in required_scopes.")

@@ -183,7 +183,7 @@ def counts() -> Counter[str]:
 
 
 def row(invoice: Invoice) -> dict[str, Any]:
-    return Invoice.objects.filter(pk=invoice.pk).values().get()
+    return dict(Invoice.objects.filter(pk=invoice.pk).values().get())
 
 
 def check(invoice: Invoice) -> None:

@@ -1,11 +1,7 @@
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -13,25 +9,21 @@ import pytest
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import Permission, User
-from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models
 from django.test import Client
 from django.urls import reverse
 from django.utils.html import escape
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from accounts.models import ApiKey, PaymentAccount
+from accounts.models import ApiKey
 from accounts.operations import add_client, issue_key
 from accounts.scopes import PAYMENTS_READ
-from invoices.models import CardAttempt, Invoice
 from kernel.adminsite import timeline
 from kernel.audit.actors import Actor
 from kernel.audit.models import AuditEntry
 from kernel.jobs.models import JobRun
-from tests.accounts.payers import a_pad_account
-from tests.invoices.billed import a_credit, a_paid_invoice, an_invoice
+from tests.kernel.adminsite.subjects import AT, WIZARDS, known
 
-AT = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 ACTOR = Actor.system("test")
 # Written by every visit of a signed-in person, whatever the page does.
 BOOKKEEPING = ("django_session", "axes_")
@@ -74,78 +66,6 @@ def admin_of(label: str) -> admin.ModelAdmin[Any]:
 
 def action_of(model_admin: admin.ModelAdmin[Any], name: str) -> Any:
     return getattr(type(model_admin), name)
-
-
-def imagined(model: type[models.Model], depth: int = 0) -> models.Model:
-    """A record of the model with something plausible in every field, which is in no table."""
-    record = model()
-    for field in model._meta.concrete_fields:
-        if field.related_model is not None:
-            if not field.null and depth < 3:
-                setattr(record, field.name, imagined(field.related_model, depth + 1))
-        elif getattr(record, field.attname) in (None, ""):
-            setattr(record, field.attname, _plausible(field))
-    return record
-
-
-def known(label: str, name: str) -> models.Model:
-    """A record as the action's page meets it: a real one where the page reads the rows that belong to it."""
-    if label == "accounts.PaymentAccount":
-        a_pad_account("1001")
-        return PaymentAccount.objects.with_state().get()
-    if label == "invoices.Invoice":
-        return LEGAL_FOR[name]()
-    return imagined(admin_of(label).model)
-
-
-def _with_credit() -> Invoice:
-    a_credit("EFT", "10.00")
-    return an_invoice("EFT")
-
-
-def _being_paid_by_card() -> Invoice:
-    invoice = an_invoice("DIRECT_PAY")
-    CardAttempt.objects.create(
-        pk=uuid.uuid4(), invoice=invoice, amount=invoice.total, status="CREATED", status_since=AT, started_at=AT
-    )
-    return invoice
-
-
-# An invoice for which the action is legal; else its page says so and leads back.
-LEGAL_FOR: dict[str, Callable[[], Invoice]] = {
-    "cancel": partial(an_invoice, "PAD"),
-    "refund": partial(a_paid_invoice, "PAD"),
-    "record_outside_refund": partial(a_paid_invoice, "PAD"),
-    "apply_credit": _with_credit,
-    "convert": partial(an_invoice, "ONLINE_BANKING"),
-    "charge_back": partial(a_paid_invoice, "DIRECT_PAY"),
-    "ask_outside": _being_paid_by_card,
-}
-# These ask on pages of their own, whose last one confirms (tests/invoices/test_admin_refundwizard.py).
-WIZARDS = ("refund", "record_outside_refund")
-
-
-def _plausible(field: models.Field[Any, Any]) -> Any:
-    if field.choices:
-        return field.choices[0][0]
-    for kind, value in {
-        models.UUIDField: uuid.UUID(int=7),
-        models.DateTimeField: AT,
-        models.DateField: AT.date().replace(day=1),
-        models.DecimalField: Decimal("1.00"),
-        models.JSONField: {},
-        ArrayField: [],
-        models.BooleanField: True,
-        models.IntegerField: 7,
-        models.FloatField: 1.0,
-        models.DurationField: timedelta(1),
-        models.BinaryField: b"x",
-        models.CharField: "x",
-        models.TextField: "x",
-    }.items():
-        if isinstance(field, kind):
-            return value
-    return None
 
 
 def staff(*permissions: str) -> Client:
