@@ -161,14 +161,15 @@ def filtered_refunds(refunds: RefundQuerySet, found: dict[str, Any]) -> RefundQu
 
 
 def _of_status(status: str) -> Q:
-    partly = Q(refunded_amount__gt=0) | Q(manual_amount__gt=0)
+    """As `answers.status_display` names them: what is sent to the gateway once more is paid as well."""
+    paid, partly = Q(status__in=("PAID", "GL_UPDATED")), Q(refunded_amount__gt=0) | Q(manual_amount__gt=0)
     match status:
         case "COMPLETED":
-            return Q(status="PAID", credited_amount=0, refunded_amount=0, manual_amount=0)
+            return Q(paid, credited_amount=0, refunded_amount=0, manual_amount=0)
         case "PARTIALLY_REFUNDED":
-            return Q(partly, status="PAID")
+            return Q(paid, partly)
         case "PARTIALLY_CREDITED":
-            return Q(~partly, status="PAID", credited_amount__gt=0)
+            return Q(paid, ~partly, credited_amount__gt=0)
     return Q(status=status)
 
 
