@@ -29,7 +29,7 @@ def imagined(model: type[models.Model], depth: int = 0) -> models.Model:
             if not field.null and depth < 3:
                 setattr(record, field.name, imagined(field.related_model, depth + 1))
         elif getattr(record, field.attname) in (None, ""):
-            setattr(record, field.attname, _plausible(field))
+            setattr(record, field.attname, plausible(field))
     return record
 
 
@@ -70,7 +70,7 @@ LEGAL_FOR: dict[str, Callable[[], Invoice]] = {
 WIZARDS = ("refund", "record_outside_refund")
 
 
-def _plausible(field: models.Field[Any, Any]) -> Any:
+def plausible(field: models.Field[Any, Any]) -> Any:
     if field.choices:
         return field.choices[0][0]
     for kind, value in {
