@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invoices.admin.accountpanels import register
+from invoices.admin import accountpanels, refundrequests
 from invoices.admin.credits import CreditAdmin
 from invoices.admin.invoices import InvoiceAdmin
 from invoices.admin.outside import CardAttemptAdmin, OutsideCallAdmin
@@ -10,4 +10,5 @@ from invoices.admin.refunds import RefundAdmin
 
 __all__ = ["CardAttemptAdmin", "CreditAdmin", "InvoiceAdmin", "OutsideCallAdmin", "RefundAdmin"]
 
-register()
+accountpanels.register()
+refundrequests.register()

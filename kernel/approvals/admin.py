@@ -15,17 +15,18 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
+from kernel import exactjson
 from kernel.adminsite import (
     Confirmation,
     ConsoleChangeList,
     Facts,
     Panel,
     RecordAdmin,
+    Related,
     badge,
     confirmed_action,
     moment,
     name_thing,
-    pretty_json,
 )
 from kernel.approvals import operations
 from kernel.approvals.inbox import (
@@ -35,6 +36,7 @@ from kernel.approvals.inbox import (
     comparison_of,
     effect_of_approving,
     offered,
+    outcome_of,
     principal,
     run_link,
     turn_of,
@@ -42,9 +44,9 @@ from kernel.approvals.inbox import (
 )
 from kernel.approvals.models import ApprovalRequest
 from kernel.approvals.querysets import MINE_TO_DECIDE
+from kernel.approvals.readings import find_reading
 from kernel.approvals.registry import approvable_with, title_of
 from kernel.approvals.states import ApprovalStatus
-from kernel.display import NOTHING
 
 MAY_VIEW = "approvals.view_approvalrequest"
 
@@ -89,6 +91,10 @@ class ApprovalRequestAdmin(RecordAdmin):
         context = super().page_context(request, record)
         return {**context, "guidance": {"sentence": turn}} if turn else context
 
+    def related(self, record: ApprovalRequest) -> Sequence[Related]:
+        reading = find_reading(record.kind)
+        return () if reading is None else reading.related(exactjson.loads(record.content))
+
     def panels(self, request: HttpRequest, record: ApprovalRequest) -> Sequence[Panel]:
         comparison = comparison_of(record)
         table = render_to_string("admin/paymentsite/comparison_table.html", {"comparison": comparison})
@@ -119,8 +125,7 @@ class ApprovalRequestAdmin(RecordAdmin):
         )
         if asked.status == ApprovalStatus.REFUSED:
             return decided
-        outcome = NOTHING if asked.result is None else pretty_json(asked.result)
-        return (*decided, ("Carried out by", run_link(asked)), ("Outcome", outcome))
+        return (*decided, ("Carried out by", run_link(asked)), ("Outcome", outcome_of(asked)))
 
     def _words(self, asked: ApprovalRequest) -> SafeString:
         return SafeString(linebreaks(asked.summary, autoescape=True))

@@ -10,15 +10,16 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from kernel import exactjson
-from kernel.adminsite import Comparison, ConsoleChangeList, Row, badge
-from kernel.approvals.content import ABSENT, canonical
+from kernel.adminsite import Comparison, ConsoleChangeList, Row, badge, pretty_json
+from kernel.approvals.content import ABSENT, Difference, canonical
 from kernel.approvals.models import ApprovalRequest
 from kernel.approvals.operations import changes_since
 from kernel.approvals.querysets import MINE_TO_DECIDE
+from kernel.approvals.readings import find_reading
 from kernel.approvals.registry import UnknownKind, approvable_with, find_kind
 from kernel.approvals.states import LIVE, ApprovalStatus, PrincipalKind
 from kernel.display import NOTHING
@@ -111,7 +112,7 @@ def differences_now(asked: ApprovalRequest) -> tuple[list[Any], str]:
 
 def comparison_of(asked: ApprovalRequest) -> Comparison:
     """Every field of the content as it was asked for, and as it is now while the request can still be decided."""
-    content: Mapping[str, Any] = exactjson.loads(asked.content)
+    content = _in_words(asked.kind, exactjson.loads(asked.content))
     if asked.status not in LIVE:
         rows = [Row(_label(name), (_value(content, name),)) for name in content]
         return Comparison("Exactly what was asked for", ("Field", "Asked for"), rows, _hash_note(asked))
@@ -130,7 +131,7 @@ def comparison_of(asked: ApprovalRequest) -> Comparison:
     rows = [
         Row(
             _label(name),
-            (_value(content, name), f"{changed[name].now.strip(chr(34))} (changed)" if name in changed else "the same"),
+            (_value(content, name), _said_now(asked.kind, changed[name]) if name in changed else "the same"),
             is_wrong=name in changed,
         )
         for name in names
@@ -192,6 +193,16 @@ def turn_of(request: HttpRequest, asked: ApprovalRequest, *, at: datetime) -> st
     return "This waits for somebody with the right to approve it. You can read it, but not decide."
 
 
+def outcome_of(asked: ApprovalRequest) -> SafeString | str:
+    """What came of carrying it out, field by field as the kind's app reads it; as JSON when none does."""
+    if asked.result is None:
+        return NOTHING
+    if find_reading(asked.kind) is None:
+        return pretty_json(asked.result)
+    said = _in_words(asked.kind, asked.result)
+    return format_html_join(SafeString("<br>"), "{}: {}", ((_label(name), _value(said, name)) for name in said))
+
+
 def run_link(asked: ApprovalRequest) -> SafeString | str:
     if asked.run_id is None:
         return "The approval itself" if asked.status == ApprovalStatus.EXECUTED else NOTHING
@@ -206,12 +217,23 @@ def _about(elapsed: timedelta) -> str:
     """Minutes, hours or days: nobody decides by the second."""
     minutes = max(0, int(elapsed.total_seconds() // 60))
     if minutes < 120:
-        return f"{minutes} min"
+        return f"{minutes} min" if minutes else "under 1 min"
     return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // (24 * 60)} days"
 
 
 def _label(name: str) -> str:
     return name.replace("_", " ").capitalize()
+
+
+def _in_words(kind: str, content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The content as the kind's app reads it, field by field."""
+    reading = find_reading(kind)
+    return content if reading is None else {name: reading.words(name, value) for name, value in content.items()}
+
+
+def _said_now(kind: str, difference: Difference) -> SafeString:
+    now = {} if difference.now == ABSENT else {difference.field: exactjson.loads(difference.now)}
+    return format_html("{} (changed)", _value(_in_words(kind, now), difference.field))
 
 
 def _value(content: Mapping[str, Any], name: str) -> str:
