@@ -9,6 +9,15 @@ LONGEST = 2000
 OF_ONE_VISIT = ("p", "e", "all", "_facets", "_changelist_filters")
 
 
+def in_words(query: str) -> str:
+    """What a kept query chooses, for a person who is about to name it: `method: EFT, EJV; status: APPROVED`."""
+    chosen = QueryDict(query)
+    said = (
+        f"{'search' if name == 'q' else name.replace('_', ' ')}: {', '.join(chosen.getlist(name))}" for name in chosen
+    )
+    return "; ".join(said)
+
+
 def kept_query(text: str) -> str:
     """The query in one spelling, so that the same choice is the same text; '' when nothing is chosen."""
     given = QueryDict(text.lstrip("?")[:LONGEST], mutable=True)

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from kernel.adminsite import AuditedAdmin, badge, list_address
-from kernel.savedviews.addresses import kept_query
+from kernel.savedviews.addresses import in_words, kept_query
 from kernel.savedviews.models import SavedView
 from kernel.savedviews.tabs import VIEW
 
@@ -87,6 +87,9 @@ class SavedViewAdmin(AuditedAdmin):
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         made: Any = super().get_form(request, obj, change, **kwargs)
         made.person = request.user
+        asked = obj.query if obj is not None else request.POST.get("query") or request.GET.get("query", "")
+        if "name" in made.base_fields and (kept := kept_query(asked)):
+            made.base_fields["name"].help_text = f"What the tab says. It shows {in_words(kept)}."
         if "is_shared" in made.base_fields and not request.user.has_perm(SHARE):
             made.base_fields["is_shared"].disabled = True
             made.base_fields["is_shared"].help_text = "Sharing with everybody takes a right that you do not have."
@@ -94,9 +97,16 @@ class SavedViewAdmin(AuditedAdmin):
 
     def save_model(self, request: HttpRequest, obj: SavedView, form: Any, change: bool) -> None:
         if not change:
-            obj.owner_id = request.user.pk
+            obj.owner_id = request.user.pk or 0
             obj.created_at = timezone.now()
         super().save_model(request, obj, form, change)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        # A view begins on a list: another one cannot be added from here.
+        only_save = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().render_change_form(request, {**context, **only_save}, *args, **kwargs)
 
     def response_add(self, request: HttpRequest, obj: SavedView, post_url_continue: str | None = None) -> HttpResponse:
         self.message_user(request, f"The view {obj.name} is saved: it is a tab above the list now.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from django.http import HttpRequest
@@ -41,7 +42,7 @@ class SavedViewsChangeList(ConsoleChangeList):
         self.presets = getattr(self.model_admin, "preset_views", ())
         self.now_chosen = kept_query(request.GET.urlencode())
 
-    @property
+    @cached_property
     def tabs(self) -> list[Tab]:
         place = list_address(self.model)
         found = [Tab("All", place, self.now_chosen == "")]
