@@ -48,7 +48,7 @@ class RefundForm(forms.Form):
 
 
 class OutsideRefundForm(RefundForm):
-    """The same for what was given back outside: with its evidence, and nobody is told."""
+    """The same for what was given back outside: with its evidence; nobody is told, and nobody else must agree."""
 
     notification_email = None  # type: ignore[assignment]
     evidence = forms.CharField(
@@ -56,6 +56,13 @@ class OutsideRefundForm(RefundForm):
         label="Evidence",
         help_text="The cheque's number, or the bank's reference. Attach a copy to the invoice afterwards.",
         error_messages={"required": "Give what proves it: the cheque's number or the bank's reference."},
+    )
+    reason = forms.CharField(
+        max_length=REASON_LIMIT,
+        label="Reason",
+        help_text="Why it was given back. Name the ticket, if there is one.",
+        widget=forms.Textarea(attrs={"rows": 2}),
+        error_messages={"required": "Say why: the reason is kept with the refund."},
     )
     field_order = ("scope", "evidence", "reason", "staff_comment")
 

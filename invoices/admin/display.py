@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -93,6 +94,9 @@ FEE_TYPES: dict[str, str] = {
     FeeType.SERVICE_GST: "GST on the service fee",
 }
 
+# Codes that no word of a sentence could be mistaken for; PAD, EJV and EFT are what finance says.
+_CODES = re.compile(rf"\b(?:{'|'.join(sorted([*STATUSES, *(set(MethodCode) - LETTERS)], key=len, reverse=True))})\b")
+
 
 def status_badge(invoice: Invoice) -> SafeString:
     """The invoice's status; of one that is paid, whether a part of it was given back."""
@@ -120,6 +124,15 @@ def method_short(code: str) -> SafeString | str:
     if code not in LETTERS:
         return method_title(code)
     return format_html('<abbr title="{}">{}</abbr>', method_title(code), code)
+
+
+def in_words(sentence: str) -> str:
+    """A sentence of the operations, which name statuses and methods by their codes, as people read it."""
+    return _CODES.sub(lambda code: _said(code[0]), sentence)
+
+
+def _said(code: str) -> str:
+    return f"“{STATUSES[code][0]}”" if code in STATUSES else method_title(code)
 
 
 def short_moment(at: datetime) -> SafeString:

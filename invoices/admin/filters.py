@@ -143,7 +143,7 @@ class CreatedFilter(SimpleListFilter):
     def __init__(self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any) -> None:
         super().__init__(request, params, model, model_admin)
         self.request = request
-        for name in self.expected_parameters():
+        for name in self.ends:
             value = params.pop(name, [""])
             self.used_parameters[name] = value[-1] if isinstance(value, list) else value
 
@@ -153,11 +153,15 @@ class CreatedFilter(SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> tuple[()]:
         return ()
 
-    def expected_parameters(self) -> list[str]:
-        return [f"{self.parameter_name}_from", f"{self.parameter_name}_to"]
+    def expected_parameters(self) -> list[str | None]:
+        return [*self.ends]
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        return f"{self.parameter_name}_from", f"{self.parameter_name}_to"
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        first, last = (_day(self.used_parameters.get(name, "")) for name in self.expected_parameters())
+        first, last = (_day(self.used_parameters.get(name, "")) for name in self.ends)
         if first is not None:
             queryset = queryset.filter(**{f"{self.column}__gte": business_day_bounds(first).start_at})
         if last is not None:
@@ -165,7 +169,7 @@ class CreatedFilter(SimpleListFilter):
         return queryset
 
     def choices(self, changelist: Any) -> Iterator[Any]:
-        filled = {name: self.used_parameters.get(name) for name in self.expected_parameters()}
+        filled = {name: self.used_parameters.get(name) for name in self.ends}
         yield {
             "request": self.request,
             "parameter_name": self.parameter_name,

@@ -280,8 +280,8 @@ def asked_outside(request: HttpRequest, invoice: Invoice, confirmation: Confirma
             errors.append(error)
     if errors and not said:
         raise errors[0]
-    for error in errors:
-        messages.warning(request, error.detail)
+    for silence in errors:
+        messages.warning(request, silence.detail)
     return " ".join(said) or "There is nothing to ask about."
 
 

@@ -18,11 +18,13 @@ from invoices.admin.display import (
     FEE_TYPES,
     OUTCOMES,
     ZERO,
+    ZONE,
     credit_link,
     days_since,
     method_title,
     refund_badge,
     refund_link,
+    short_moment,
     short_money,
     status_badge,
 )
@@ -263,14 +265,14 @@ def credits_table(credits: Sequence[Credit]) -> SafeString | str:
 
 def attempts_table(attempts: Sequence[CardAttempt], currency: str) -> SafeString:
     return table(
-        ("Card payment", "Amount", "Status", "Started", "Gateway last asked"),
+        ("Card payment", "Amount", "Status", f"Started ({ZONE})", "Last asked"),
         [
             (
                 record_link(CardAttempt, attempt.pk, str(attempt)),
                 money(attempt.amount, currency),
                 badge(*ATTEMPT_STATUSES[attempt.status]),
-                moment(attempt.started_at),
-                moment(attempt.checked_at),
+                short_moment(attempt.started_at),
+                short_moment(attempt.checked_at) if attempt.checked_at else "Not yet",
             )
             for attempt in attempts
         ],

@@ -11,6 +11,7 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
@@ -215,8 +216,8 @@ class OutsideCallAdmin(OutsideAdmin):
         return moment(call.next_attempt_at) if call.status in UNFINISHED_CALLS else NOTHING
 
     @display(description="What was said")
-    def said(self, call: OutsideCall) -> str:
-        return call.error_detail or call.error_code or NOTHING
+    def said(self, call: OutsideCall) -> SafeString:
+        return format_html('<div class="ps-stacked ps-wrap">{}</div>', _what_was_said(call))
 
     def facts(self, record: OutsideCall) -> Sequence[Facts]:
         return [
@@ -227,7 +228,7 @@ class OutsideCallAdmin(OutsideAdmin):
                     ("Amount", f"{record.request.get('amount', NOTHING)} {record.invoice.currency}"),
                     ("Invoice", invoice_link(record.invoice_id)),
                     ("The invoice is", status_badge(record.invoice)),
-                    ("What was said", self.said(record)),
+                    ("What was said", _what_was_said(record)),
                 ],
             ),
             Facts(
@@ -262,3 +263,7 @@ class OutsideCallAdmin(OutsideAdmin):
         except GatewayRefused as refusal:
             return f"The other side refused it: {refusal.detail}"
         return f"Noted: {CALL_STATUSES[asked.status][0].lower()}."
+
+
+def _what_was_said(call: OutsideCall) -> str:
+    return call.error_detail or call.error_code or NOTHING

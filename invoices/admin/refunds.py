@@ -266,7 +266,7 @@ def next_of(refund: Refund) -> str:
         return "A second person must agree; nothing moves before."
     if refund.status == RefundStatus.PROCESSING and call is None:
         return "Whoever gives the money back must confirm it; then record that here with its evidence."
-    if refund.status == RefundStatus.PROCESSING and call.status == CallStatus.SUCCEEDED:
+    if refund.status == RefundStatus.PROCESSING and call is not None and call.status == CallStatus.SUCCEEDED:
         return "The card gateway has it and gives the money back; it is asked every few minutes."
     if refund.status == RefundStatus.PROCESSING:
         return "The card gateway has not answered yet; it is told again by itself until it does."

@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from invoices.admin.display import FEE_TYPES, OUTCOMES, STATUSES, ZERO
+from invoices.admin.display import FEE_TYPES, OUTCOMES, ZERO, in_words, status_badge
 from invoices.admin.refundpreview import Preview, preview_of
 from invoices.forms import PARTS, WHOLE, ChosenParts, OutsideRefundForm, PartsUnreadable, RefundForm, answers_of
 from invoices.models import Invoice, InvoiceLine, Refund
@@ -26,7 +26,7 @@ from invoices.operations.refundapprovals import request_refund
 from invoices.operations.refunding import record_manual_refund
 from invoices.operations.refundplans import RefundPart, RefundPlanChanged, plan_refund
 from invoices.states import FeeType, RefundStatus
-from kernel.adminsite import badge, record_address
+from kernel.adminsite import record_address
 from kernel.adminsite.confirmation import dressed
 from kernel.audit.actors import Actor
 from kernel.errors import PaymentsiteError
@@ -92,6 +92,7 @@ class RefundWizard:
         left = sum((row.left for row in rows), ZERO)
         context = {
             "refusal": refusal,
+            "refused": in_words(refusal.detail) if refusal is not None else "",
             "unread": bool(problems),
             "form": self.form,
             "rows": rows,
@@ -178,7 +179,6 @@ class RefundWizard:
         return kept
 
     def _page(self, step: str, context: dict[str, Any], *, status: int) -> HttpResponse:
-        words, kind = STATUSES[self.invoice.status]
         title = "Record a refund made outside" if self.is_manual else "Refund"
         shared = {
             **self.model_admin.admin_site.each_context(self.request),
@@ -186,7 +186,7 @@ class RefundWizard:
             "model_admin": self.model_admin,
             "model_opts": self.model_admin.opts,
             "invoice": self.invoice,
-            "status": badge(words, kind),
+            "status": status_badge(self.invoice),
             "is_manual": self.is_manual,
             "back": record_address(Invoice, self.invoice.pk),
             "media": self.model_admin.media + forms.Media(js=["invoices/refundwizard.js"]),

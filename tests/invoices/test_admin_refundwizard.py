@@ -105,7 +105,7 @@ def test_the_preview_shows_status_credit_and_the_partners_share_before_and_after
     assert "33.08 CAD becomes a credit on account A-PAD." in text
     assert "31.50 CAD of it is the partner&#x27;s share and is pulled back from it." in text
     assert "Nobody else must agree" in text
-    for label in ("Status", "Given back so far", "Owing", "Credits of account A-PAD by PAD", "Pulled back"):
+    for label in ("Status", "Given back so far", "Owing", "Credits of account A-PAD for Pre-authorised debit", "Pulled back"):
         assert label in text
     assert "Credited" in text
     assert (Refund.objects.count(), Credit.objects.count(), stored(invoice).status) == (0, 0, "PAID")
@@ -337,7 +337,7 @@ def test_a_wizard_of_what_cannot_be_refunded_says_why(operator: Client) -> None:
     page = send(operator, invoice, "preview", WHOLE)
 
     assert page.status_code == 409
-    assert "by DIRECT_PAY it can be refunded from PAID" in page.content.decode()
+    assert "is “Created”; by Card it can be refunded from “Paid”." in page.content.decode()
     assert operator.get(f"{LIST}{invoice.pk}/refund/").status_code == 200
     assert operator.put(f"{LIST}{invoice.pk}/refund/").status_code == 405
     assert operator.get(f"{LIST}999999/refund/").status_code == 404
