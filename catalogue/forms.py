@@ -13,7 +13,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from catalogue.models import FeeCode, FeeSchedule, GLCode
 from catalogue.operations.records import PRICE_FIELDS, check_record
-from catalogue.paymentmethods import PAYMENT_METHODS
+from catalogue.paymentmethods import METHOD_WORDS, PAYMENT_METHODS
 from kernel.calendar import business_date
 from kernel.errors import PaymentsiteError
 
@@ -50,7 +50,7 @@ class RecordForm(forms.ModelForm):
 
 class ProductForm(RecordForm):
     payment_methods = forms.MultipleChoiceField(
-        choices=[(code, code) for code in PAYMENT_METHODS],
+        choices=[(code, METHOD_WORDS.get(code, code)) for code in PAYMENT_METHODS],
         required=False,
         widget=forms.CheckboxSelectMultiple,
         help_text="How an order of this product may be paid.",

@@ -55,6 +55,7 @@ class PartnerAdmin(RecordAdmin):
     list_display_links = ("code", "name")
     list_filter = ("kind", "active")
     search_fields = ("code", "name", "supplier_number")
+    search_help_text = "Code, name or supplier number"
     ordering = ("code",)
     intro = (
         "On whose behalf fees are collected. What is paid on goes by journal voucher inside government, and by "

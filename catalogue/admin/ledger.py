@@ -164,6 +164,7 @@ class TaxRateAdmin(CatalogueAdmin):
     list_display = ("tax_type", "percent", "days", "state")
     list_filter = (InForceFilter,)
     search_fields = ("tax_type",)
+    search_help_text = "Name of the tax"
     ordering = ("tax_type", "-starts_on")
     actions_detail = ("new_version",)
     state, days = dated_state, days_in_force

@@ -19,11 +19,12 @@ from catalogue.admin.records import CatalogueAdmin
 from catalogue.exchange import FilingTypeResource, ProductResource
 from catalogue.forms import ProductForm
 from catalogue.models import FeeSchedule, FilingType, Product
-from catalogue.paymentmethods import PAYMENT_METHODS
+from catalogue.paymentmethods import METHOD_WORDS, PAYMENT_METHODS
 from catalogue.previews import ListedPrice, price_list, rate_of_day
 from catalogue.quote import SchedulePrice
 from kernel.adminsite import badge, list_address, record_address, record_link
 from kernel.calendar import business_date
+from kernel.display import NOTHING
 
 PRICES = "catalogue_product_prices"
 
@@ -99,7 +100,8 @@ class ProductAdmin(CatalogueAdmin):
     def methods_shown(self, product: Product) -> SafeString | str:
         if set(product.payment_methods) == set(PAYMENT_METHODS):
             return "All methods"
-        return format_html('<span class="ps-wrap">{}</span>', ", ".join(product.payment_methods) or "No method yet")
+        said = ", ".join(METHOD_WORDS.get(code, code) for code in product.payment_methods)
+        return format_html('<span class="ps-wrap">{}</span>', said or "No method yet")
 
     @display(description="refunds")
     def refunds(self, product: Product) -> SafeString:
@@ -107,9 +109,9 @@ class ProductAdmin(CatalogueAdmin):
             return badge("None", "plain")
         return badge("Two people", "waiting") if product.refund_approval else badge("Allowed", "good")
 
-    @display(description="partner's share", boolean=True)
-    def shares(self, product: Product) -> bool:
-        return product.has_partner_disbursements
+    @display(description="partner's share")
+    def shares(self, product: Product) -> SafeString | str:
+        return badge("Yes", "plain") if product.has_partner_disbursements else NOTHING
 
     @display(description="prices")
     def prices(self, product: Product) -> SafeString | str:
