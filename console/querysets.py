@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection
 
@@ -102,7 +103,7 @@ def figures_between(statement: str, start_at: datetime, end_at: datetime) -> lis
 
 def invoice_figures(*, at: datetime) -> InvoiceFigures:
     """Five counts in one statement, each of one index and each with an end."""
-    parameters = {
+    parameters: dict[str, Any] = {
         "open": sorted(OPEN_STATUSES),
         "stuck_at": at - STUCK_AFTER,
         "opened_at": at - PAYER_PATIENCE,

@@ -106,6 +106,13 @@ class PayerActions(RecordAdmin):
         },
     )
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Read once a request: the page and the buttons above and beside it look at the same account."""
+        kept: dict[str, Any] = vars(request).setdefault("_accounts", {})
+        if object_id not in kept:
+            kept[object_id] = super().get_object(request, object_id, from_field)
+        return kept[object_id]
+
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         actions = super().get_actions_detail(request, object_id)
         account = self.get_object(request, str(object_id))
