@@ -22,7 +22,7 @@ from kernel.adminsite import timeline
 from kernel.audit.actors import Actor
 from kernel.audit.models import AuditEntry
 from kernel.jobs.models import JobRun
-from tests.kernel.adminsite.subjects import AT, WIZARDS, known
+from tests.kernel.adminsite.subjects import AT, WIZARDS, known, plausible
 
 ACTOR = Actor.system("test")
 # Written by every visit of a signed-in person, whatever the page does.
