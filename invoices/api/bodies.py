@@ -14,7 +14,7 @@ MOST_LINES = 200
 MOST_DETAILS = 50
 
 
-class OrderedFor(Body):
+class BusinessInfo(Body):
     businessIdentifier = Text(max_length=20, required=False, help_text="The business; may be a temporary number.")
     corpType = Text(max_length=10, help_text="The product: GET /api/v1/codes/products lists them.")
 
@@ -31,7 +31,7 @@ class FilingTypeLine(Body):
     filingDescription = Text(max_length=200, required=False, help_text="Replaces the usual description.")
 
 
-class OrderedFilings(Body):
+class FilingInfo(Body):
     filingIdentifier = Text(max_length=50, required=False, help_text="Your own number of the filing.")
     folioNumber = Text(max_length=50, required=False)
     date = serializers.DateField(
@@ -43,14 +43,14 @@ class OrderedFilings(Body):
     filingTypes = FilingTypeLine(many=True, min_length=1, max_length=MOST_LINES)  # type: ignore[call-arg]
 
 
-class OrderingAccount(Body):
+class AccountInfo(Body):
     accountNumber = Text(max_length=50, required=False, help_text="The account that pays; or the header Account-Id.")
     routingSlip = Text(max_length=50, required=False)
     bcolAccountNumber = Text(max_length=50, required=False, help_text="The prepaid account; makes it a DRAWDOWN.")
     datNumber = Text(max_length=50, required=False)
 
 
-class OrderedPayment(Body):
+class PaymentInfo(Body):
     methodOfPayment = serializers.ChoiceField(
         choices=[method.code for method in all_methods()],
         required=False,
@@ -68,15 +68,15 @@ class Detail(Body):
 class QuoteBody(Body):
     """What is asked the price of: several filing types of one product."""
 
-    businessInfo = OrderedFor()
-    filingInfo = OrderedFilings()
-    accountInfo = OrderingAccount(required=False)
+    businessInfo = BusinessInfo()
+    filingInfo = FilingInfo()
+    accountInfo = AccountInfo(required=False)
 
 
 class InvoiceBody(QuoteBody):
     """An order."""
 
-    paymentInfo = OrderedPayment(required=False)
+    paymentInfo = PaymentInfo(required=False)
     details = Detail(  # type: ignore[call-arg]
         many=True, required=False, max_length=MOST_DETAILS, help_text="What the receipt shows besides."
     )

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import re
-import zlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,6 +13,7 @@ from tests.invoices.billed import AT, STAFF, a_paid_invoice, a_part, a_payer, a_
 from tests.invoices.billed import refund as refunded
 from tests.invoices.budgets import queries_of
 from tests.invoices.partners import INVOICES, PARTNER_SCOPES, Partner, an_order, answered, refused
+from tests.invoices.pdftext import pages_of
 from tests.simulators.running import RunningSimulators
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,13 +46,8 @@ def pdf_of(partner: Partner, invoice_id: int) -> bytes:
 
 
 def texts_in(pdf: bytes) -> list[str]:
-    """What the pages say, piece by piece, as far as it is ASCII."""
-    pages = []
-    for stream in re.findall(rb"stream\r?\n(.*?)endstream", pdf, re.DOTALL):
-        if stream.rstrip().endswith(b"~>"):
-            content = zlib.decompress(base64.a85decode(b"<~" + stream.strip(), adobe=True))
-            pages += re.findall(rb"\((.*?)\) Tj", content)
-    return [page.decode("latin-1") for page in pages]
+    """What the pages say, piece by piece."""
+    return "\n".join(pages_of(pdf)).split("\n")
 
 
 def test_the_receipts_of_an_invoice_tell_what_counts_and_what_was_taken_back(partner: Partner) -> None:
