@@ -45,6 +45,11 @@ class PaymentAccountQuerySet(models.QuerySet["PaymentAccount"]):
         """The rows of these keys in the order of the keys, locked until the unit of work ends."""
         return list(self.filter(pk__in=list(pks)).order_by("pk").select_for_update(of=("self",)))
 
+    def hold(self, pks: Iterable[int]) -> list[PaymentAccount]:
+        """As they are now; until the unit of work ends nobody locks or closes them, while others may hold them too."""
+        sql = f"select * from {self.model._meta.db_table} where id = any(%s) order by id for key share"  # noqa: S608
+        return list(self.raw(sql, [list(pks)]))
+
     def open(self) -> Self:
         """Not closed."""
         return self.filter(closed_at__isnull=True)

@@ -31,6 +31,7 @@ from accounts.operations.finding import (
     AccountClosed,
     NoSuchAccount,
     ReferenceUnknown,
+    held_account,
     locked_account,
 )
 from accounts.operations.identities import (
@@ -130,6 +131,7 @@ __all__ = [
     "find_client",
     "freeze_identity",
     "give_product",
+    "held_account",
     "issue_key",
     "lift_lock",
     "lock_account",

@@ -50,6 +50,18 @@ def locked_open_account(account_id: int) -> PaymentAccount:
 
 
 @inside_unit_of_work
+def held_account(account_id: int) -> PaymentAccount:
+    """The account as it is now, which stays open and as locked as it is until the unit of work ends; for who orders.
+
+    Many may hold it at once, and whoever locks it waits for them. Raises NoSuchAccount.
+    """
+    accounts = PaymentAccount.objects.hold([account_id])
+    if not accounts:
+        raise NoSuchAccount(f"There is no account {account_id}.")
+    return accounts[0]
+
+
+@inside_unit_of_work
 def live_identity(account: PaymentAccount, method: str) -> LedgerIdentity | None:
     """The live identity of a locked account, locked too; None when there is none."""
     identity = LedgerIdentity.objects.of(account.pk, method)

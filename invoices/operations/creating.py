@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.gates import refusals
 from accounts.models import AccountFee, AccountLock, LedgerIdentity, PaymentAccount
+from accounts.operations import held_account
 from catalogue.models import GLCode, Product
 from catalogue.pricing import gl_codes_on, quote_on
 from catalogue.quote import AccountTerms, Caller, FilingLine, Quote, QuotedLine
@@ -115,8 +116,9 @@ def add_invoice(new: NewInvoice, *, caller: Caller, actor: Actor, at: datetime) 
     quote = quote_for(new.account, new.product, new.lines, caller=caller, on=on)
     product = Product.objects.get(pk=new.product)
     method, prepaid_account = _method_of(new, product, quote, caller)
-    identity = LedgerIdentity.objects.of(new.account.pk, method.code)
-    _require_open_gates(new.account, method, identity, at=at)
+    account = held_account(new.account.pk)
+    identity = LedgerIdentity.objects.of(account.pk, method.code)
+    _require_open_gates(account, method, identity, at=at)
     codes = _gl_codes(quote, on=on)
     invoice = _row(new, product, method, quote, identity, prepaid_account, actor=actor, at=at)
     if not _claim(invoice):
