@@ -10,6 +10,7 @@ import pytest
 
 from accounts.models import PaymentAccount
 from accounts.operations import lock_by_hand
+from accounts.scopes import FEES_WAIVE
 from accounts.states import LockKind
 from invoices.operations.settling import settle
 from kernel.audit.models import AuditEntry
@@ -17,7 +18,7 @@ from tests.accounts.payers import BANK_ACCOUNT, an_account
 from tests.catalogue.priced import a_gl_code
 from tests.invoices.billed import AT, STAFF, a_credit, a_payer, a_priced_filing, an_invoice, evidence_of
 from tests.invoices.budgets import queries_of
-from tests.invoices.partners import Partner, answered, refused
+from tests.invoices.partners import PARTNER_SCOPES, Partner, answered, refused
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ACCOUNTS = "/api/v1/accounts"
@@ -33,7 +34,8 @@ def a_body(number: str = "A-1", method: str = "DIRECT_PAY", **changes: Any) -> d
     return {"accountNumber": number, "name": "A customer", "paymentMethod": method, **changes}
 
 
-def test_an_account_is_opened_with_all_that_was_sent_and_may_be_used_at_once(partner: Partner) -> None:
+def test_an_account_is_opened_with_all_that_was_sent_and_may_be_used_at_once() -> None:
+    partner = Partner(scopes=(*PARTNER_SCOPES, FEES_WAIVE))
     body = a_body(
         branchName="North",
         bcolUserId="PB1",
@@ -75,19 +77,28 @@ def test_an_account_is_opened_with_all_that_was_sent_and_may_be_used_at_once(par
 def test_opening_it_again_is_the_same_account_and_with_other_details_a_conflict(partner: Partner) -> None:
     first = answered(partner.post(ACCOUNTS, a_body()), 201)
     assert answered(partner.post(ACCOUNTS, a_body()), 200) == first
-    problem = answered(partner.post(ACCOUNTS, a_body(name="Another")), 409)
+    problem = answered(partner.post(ACCOUNTS, a_body(bcolAccountNumber="180670")), 409)
     assert problem["code"] == "account-known"
-    assert problem["difference"] == [{"field": "name", "recorded": "A customer", "received": "Another"}]
-    assert (PaymentAccount.objects.count(), PaymentAccount.objects.get().name) == (1, "A customer")
+    assert problem["difference"] == [{"field": "bcolAccountNumber", "recorded": "", "received": "180670"}]
+    assert (PaymentAccount.objects.count(), PaymentAccount.objects.get().prepaid_account) == (1, "")
+
+
+def test_a_partner_does_not_agree_that_nobody_is_asked_for_money(partner: Partner) -> None:
+    answer = partner.post(ACCOUNTS, a_body(method="EJV", billable=False))
+
+    assert refused(answer, 403) == [("billable", "account-terms-not-for-partners")]
+    assert not PaymentAccount.objects.exists()
+    assert not AuditEntry.objects.filter(action="account.opened").exists()
 
 
 def test_of_a_number_that_somebody_else_uses_nothing_is_told_but_that_it_is_taken(partner: Partner) -> None:
     an_account("A-1")
     PaymentAccount.objects.update(name="A secret customer")
     limited = Partner("limited", all_accounts=False)
-    answer = limited.post(ACCOUNTS, a_body())
-    assert refused(answer, 409) == [("accountNumber", "account-number-taken")]
-    assert "secret" not in answer.content.decode()
+    for name in ("A customer", "A secret customer"):
+        answer = limited.post(ACCOUNTS, a_body(name=name))
+        assert refused(answer, 409) == [("accountNumber", "account-number-taken")]
+        assert "secret" not in answer.content.decode()
     assert answered(limited.get(ACCOUNTS))["items"] == []
     mine = answered(limited.post(ACCOUNTS, a_body("A-2")), 201)
     assert [item["accountNumber"] for item in answered(limited.get(ACCOUNTS))["items"]] == ["A-2"]
@@ -140,7 +151,7 @@ def test_an_account_tells_its_locks_with_their_cause_and_by_what_it_may_order_no
     gates = {method["paymentMethod"]: [gate["code"] for gate in method["gates"]] for method in found["methods"]}
     assert gates == {
         "PAD": ["PAD_CURRENTLY_NSF"],
-        "EJV": ["PAD_CURRENTLY_NSF"],
+        "EJV": ["PAD_CURRENTLY_NSF", "JOURNAL_NOT_SET_UP"],
         "EFT": ["PAD_CURRENTLY_NSF", "EFT_NOT_ENABLED"],
         "DIRECT_PAY": ["PAD_CURRENTLY_NSF"],
         "ONLINE_BANKING": ["PAD_CURRENTLY_NSF"],

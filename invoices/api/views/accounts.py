@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from django.http import HttpResponse
 from django.utils import timezone
@@ -16,9 +17,9 @@ from rest_framework.views import APIView
 
 from accounts.access import AccountUnknown, accounts_of
 from accounts.models import ApiKey, PaymentAccount
-from accounts.operations import add_account
+from accounts.operations import AccountKnown, add_account
 from accounts.querysets import PaymentAccountQuerySet
-from accounts.scopes import ACCOUNTS_READ, ACCOUNTS_WRITE
+from accounts.scopes import ACCOUNTS_READ, ACCOUNTS_WRITE, FEES_WAIVE
 from invoices.api.accountanswers import account_answer, whole_account_answer
 from invoices.api.accountbodies import AccountBody, details_of, member_of
 from invoices.api.accountschemas import AccountAnswer, WholeAccountAnswer
@@ -28,7 +29,7 @@ from invoices.api.docs import posting, reading
 from invoices.api.fields import read
 from invoices.api.pages import ByCreation, page_of
 from invoices.api.parameters import PAGE_PARAMETERS, NoParameters, read_parameters
-from kernel.errors import Conflict, FieldError, Refused
+from kernel.errors import Conflict, FieldError, Forbidden, Refused
 from kernel.idempotency.protocol import idempotent
 
 TAG = "accounts"
@@ -40,6 +41,14 @@ class AccountNumberTaken(Conflict):
     code = "account-number-taken"
     title = "Account number taken"
     next_step = "Choose another number, or ask an administrator to let your client use the account."
+
+
+class TermsNotForPartners(Forbidden):
+    """These terms of an account are not for partners to agree."""
+
+    code = "account-terms-not-for-partners"
+    title = "Terms not for partners"
+    next_step = "Leave billable out, or let finance open the account."
 
 
 class AccountListView(GenericAPIView[PaymentAccount]):
@@ -72,12 +81,18 @@ class AccountListView(GenericAPIView[PaymentAccount]):
     def _open(self, request: Request, at: datetime) -> Response:
         asked = read(AccountBody, request.data)
         key = key_of(request)
-        # Of one that the client may not use, nothing is told but that the number is taken.
+        _require_terms_for_partners(key, asked)
         number = asked["accountNumber"]
-        if PaymentAccount.objects.filter(account_number=number).exclude(pk__in=_reachable(key)).exists():
-            raise AccountNumberTaken(errors=(FieldError("accountNumber", AccountNumberTaken.code, "Choose another."),))
-        with _named_as_in_the_body():
-            opened = add_account(number, details_of(asked), actor=actor_of(request), reason="Opened by the API", at=at)
+        try:
+            with _named_as_in_the_body():
+                opened = add_account(
+                    number, details_of(asked), actor=actor_of(request), reason="Opened by the API", at=at
+                )
+        except AccountKnown:
+            _require_not_of_others(key, number)
+            raise
+        if not opened.is_new:
+            _require_not_of_others(key, number)
         if opened.is_new and not key.client.all_accounts:
             key.client.accounts.add(opened.account)
         answer = Response(_answer(key, opened.account.account_number, at=at), status=201 if opened.is_new else 200)
@@ -102,6 +117,22 @@ class AccountView(APIView):
         return Response(_answer(key_of(request), account_number, at=timezone.now()))
 
 
+def _require_terms_for_partners(key: ApiKey, asked: dict[str, Any]) -> None:
+    """Vouchers of an account that is not billable count as paid when they are ordered, and nobody is asked for money:
+    as with INTERNAL, only systems of our own may agree to that."""
+    if asked["billable"] or FEES_WAIVE in key.scopes:
+        return
+    message = f"What is settled outside is agreed by systems of our own, which have the scope {FEES_WAIVE}."
+    raise TermsNotForPartners(message, errors=(FieldError("billable", TermsNotForPartners.code, message),))
+
+
+def _require_not_of_others(key: ApiKey, number: str) -> None:
+    """Of an account that the client may not use, nothing is told but that its number is taken: not even whether the
+    details are the same. Asked afterwards, so that two clients at once hear no more."""
+    if not _reachable(key).filter(account_number=number).exists():
+        raise AccountNumberTaken(errors=(FieldError("accountNumber", AccountNumberTaken.code, "Choose another."),))
+
+
 def _reachable(key: ApiKey) -> PaymentAccountQuerySet:
     reachable = accounts_of(key)
     return PaymentAccount.objects.all() if reachable is None else reachable
@@ -118,6 +149,10 @@ def _answer(key: ApiKey, account_number: str, *, at: datetime) -> dict[str, obje
 def _named_as_in_the_body() -> Iterator[None]:
     try:
         yield
+    except AccountKnown as known:
+        for difference in known.context.get("difference", ()):
+            difference["field"] = member_of(difference["field"])
+        raise
     except Refused as refused:
         refused.errors = tuple(replace(error, field=member_of(error.field)) for error in refused.errors)
         raise
