@@ -21,6 +21,7 @@ EFT_INVOICES_OVERDUE = "EFT_INVOICES_OVERDUE"
 PAD_NOT_ACTIVE = "PAD_NOT_ACTIVE"
 EFT_NOT_ENABLED = "EFT_NOT_ENABLED"
 JOURNAL_RESTRICTED = "JOURNAL_RESTRICTED"
+JOURNAL_NOT_SET_UP = "JOURNAL_NOT_SET_UP"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +89,19 @@ def _of_method(account: PaymentAccount, method: str, identity: LedgerIdentity | 
                     "Ask finance to enable it, or choose another method.",
                 )
             ]
-        case Method.EJV if account.journal_restricted:
-            return [
-                Gate(
-                    JOURNAL_RESTRICTED,
-                    "The account may not pay by journal voucher for now.",
-                    "Choose another method, or ask finance why it is restricted.",
-                )
-            ]
+        case Method.EJV:
+            return _of_journal(account)
+    return []
+
+
+def _of_journal(account: PaymentAccount) -> list[Gate]:
+    if account.journal_restricted:
+        message = "The account may not pay by journal voucher for now."
+        return [Gate(JOURNAL_RESTRICTED, message, "Choose another method, or ask finance why it is restricted.")]
+    # Goods go out with the order: without a code there is no ledger that would ever pay for them.
+    if account.billable and account.journal_gl_id is None:
+        message = "Payment by journal voucher is not set up for the account: it has no general ledger code."
+        return [Gate(JOURNAL_NOT_SET_UP, message, "Choose another method, or ask finance to agree a code.")]
     return []
 
 

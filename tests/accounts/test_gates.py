@@ -19,7 +19,8 @@ def codes(payer: PaymentAccount, method: str, *, locks: Any = (), identity: Ledg
 
 
 def account(**fields: Any) -> PaymentAccount:
-    return PaymentAccount(account_number="A-1", **({"eft_enabled": True, "pad_activates_at": EARLIER} | fields))
+    set_up = {"eft_enabled": True, "pad_activates_at": EARLIER, "journal_gl_id": 7}
+    return PaymentAccount(account_number="A-1", **(set_up | fields))
 
 
 def lock(kind: LockKind, **fields: Any) -> AccountLock:
@@ -110,6 +111,13 @@ def test_what_stands_before_debits_stands_before_no_other_method() -> None:
 def test_eft_has_to_be_enabled_and_only_for_eft() -> None:
     assert codes(account(eft_enabled=False), "EFT") == ["EFT_NOT_ENABLED"]
     assert codes(account(eft_enabled=False), "DIRECT_PAY") == []
+
+
+def test_a_journal_voucher_needs_the_customers_own_code_unless_it_is_settled_outside() -> None:
+    assert codes(account(journal_gl_id=None), "EJV") == ["JOURNAL_NOT_SET_UP"]
+    assert codes(account(journal_gl_id=None), "DIRECT_PAY") == []
+    assert codes(account(journal_gl_id=None, billable=False), "EJV") == []
+    assert codes(account(journal_gl_id=None, journal_restricted=True), "EJV") == ["JOURNAL_RESTRICTED"]
 
 
 def test_a_restriction_of_journal_vouchers_stands_before_these_alone() -> None:
