@@ -153,11 +153,15 @@ def short_money(amount: Decimal, currency: str) -> SafeString | str:
     return format_html('<span class="ps-amount">{}</span>', f"{amount:,.2f}")
 
 
-def said_next(step: str) -> str:
-    """The sentence at the head of a page, from one that says what happens next or `Nothing: why`."""
-    if step.startswith("Nothing: "):
-        return step.replace("Nothing: ", "Nothing more happens: ", 1)
-    return f"What happens next: {step}"
+def said_next(step: str, *, waits: bool = False) -> str:
+    """The sentence at the head of a page, from one that says what happens next or `Nothing: why`.
+
+    With `waits`, what waits for somebody is listed below it.
+    """
+    why = step.removeprefix("Nothing: ")
+    if why == step:
+        return f"What happens next: {step}"
+    return f"{why[:1].upper()}{why[1:]} This waits for somebody:" if waits else f"Nothing more happens: {why}"
 
 
 def days_since(moment: datetime, *, at: datetime) -> str:

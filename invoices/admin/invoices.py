@@ -187,7 +187,8 @@ class InvoiceAdmin(InvoiceActions):
 
     def page_context(self, request: HttpRequest, record: Invoice) -> dict[str, Any]:
         context = super().page_context(request, record)
-        context["guidance"] = {"sentence": said_next(next_step_of(record)), "choices": belongings_of(record).open_ends}
+        ends = belongings_of(record).open_ends
+        context["guidance"] = {"sentence": said_next(next_step_of(record), waits=bool(ends)), "choices": ends}
         return context
 
 

@@ -57,6 +57,17 @@ def test_the_page_says_the_content_in_words_and_leads_to_what_it_is_about(approv
         assert any(address in link for link in links), address
 
 
+def test_the_page_of_the_invoice_says_that_its_refund_waits_and_where(approver: Client) -> None:
+    invoice, asked = asked_for()
+
+    guidance = approver.get(f"/admin/invoices/invoice/{invoice.pk}/change/").context["guidance"]
+
+    assert guidance["sentence"] == "It is paid. This waits for somebody:"
+    [(link, words)] = guidance["choices"]
+    assert page_of(asked) in str(link)
+    assert words == "10.00 CAD wait for a second person to agree."
+
+
 def test_what_changed_since_is_said_in_the_same_words(approver: Client) -> None:
     invoice, asked = asked_for()
     parts = [a_part(invoice, "1.00")]
