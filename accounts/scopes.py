@@ -28,5 +28,5 @@ SCOPES: dict[str, str] = {
     REFUNDS_APPROVE: "Approve or decline refunds that somebody else asked for",
     CREDITS_READ: "Read the credits of accounts",
     ACCOUNTS_READ: "Read accounts, their locks and how they pay",
-    ACCOUNTS_WRITE: "Open, change and close accounts",
+    ACCOUNTS_WRITE: "Open accounts",
 }

@@ -31,7 +31,10 @@ INTERNAL = PaymentMethod(
     full_refund_from=frozenset({S.PAID}),
     partial_refund_from=frozenset(),
     undo=undo,
-    next_step=sentences(REFUND_REQUESTED="Finance gives the money back and confirms that here, with the evidence."),
+    next_step=sentences(
+        CREATED="Nothing: it is paid with its making.",
+        REFUND_REQUESTED="Finance gives the money back and confirms that here, with the evidence.",
+    ),
     numbers_itself=True,
     pays_partners=False,
 )

@@ -23,7 +23,7 @@ NO_FEE = PaymentMethod(
     full_refund_from=frozenset(),
     partial_refund_from=frozenset(),
     undo=undo,
-    next_step=sentences(),
+    next_step=sentences(CREATED="Nothing: it is settled with its making."),
     numbers_itself=True,
     pays_partners=False,
 )

@@ -33,7 +33,7 @@ class IllegalInvoiceMove(Conflict):
 
     code = "invoice-not-in-that-status"
     title = "The invoice has moved on"
-    next_step = "Read the invoice again: allowed_actions says what can be done now."
+    next_step = "Read the invoice again: allowedActions says what can be done now."
 
 
 class Invoice(models.Model):

@@ -52,6 +52,8 @@ def test_the_methods_tell_how_an_invoice_begins_and_what_comes_next() -> None:
     assert found["PAD"]["firstStatus"] == "APPROVED"
     assert found["DIRECT_PAY"]["firstStatus"] == "CREATED"
     assert found["DIRECT_PAY"]["nextStep"] == "The payer opens the payment link and pays by card."
+    assert found["NO_FEE"]["nextStep"] == "Nothing: it is settled with its making."
+    assert found["INTERNAL"]["nextStep"] == "Nothing: it is paid with its making."
 
 
 def test_the_statuses_and_the_parts_of_a_refund_are_all_there() -> None:
