@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.http import HttpResponse
 
 from accounts.models import ApiKey
 from accounts.operations import issue_key
@@ -15,6 +16,7 @@ from invoices.models import Credit, Invoice, Refund
 from invoices.operations.cards import check_attempt
 from kernel.approvals.models import ApprovalRequest
 from kernel.audit.models import AuditEntry
+from tests.accounts.payers import at_once
 from tests.invoices.billed import a_paid_invoice, a_priced_filing, an_invoice, stored
 from tests.invoices.partners import ACTOR, INVOICES, PARTNER_SCOPES, Partner, answered, refused
 from tests.simulators.running import RunningSimulators
@@ -133,6 +135,25 @@ def test_an_approval_is_void_when_the_invoice_has_changed_since(partner: Partner
     assert Refund.objects.get(pk=first["id"]).status == "PENDING_APPROVAL"
     assert str(stored(invoice).credited_amount) == "7.00"
     assert answered(second.patch(path_of(first), NO))["status"] == "DECLINED"
+
+
+def test_of_clients_that_decide_at_once_one_is_heard(partner: Partner) -> None:
+    invoice = a_paid_invoice("PAD")
+    refund = asked(partner, invoice)
+    waiting = [(Partner(f"decider-{number}"), YES if number % 2 else NO) for number in range(8)]
+
+    answers = at_once(lambda: decide_next(waiting, refund))
+
+    assert sorted(answer.status_code for answer in answers) == [200, *[409] * 7]
+    [heard] = [answered(answer) for answer in answers if answer.status_code == 200]
+    assert answered(partner.get(path_of(refund))) == heard
+    assert Credit.objects.count() == (1 if heard["status"] == "PROCESSED" else 0)
+    assert stored(invoice).status == ("CREDITED" if heard["status"] == "PROCESSED" else "PAID")
+
+
+def decide_next(waiting: list[tuple[Partner, dict[str, str]]], refund: dict[str, Any]) -> HttpResponse:
+    who, body = waiting.pop()
+    return who.patch(path_of(refund), body)
 
 
 def test_what_nobody_needs_to_agree_to_cannot_be_decided(partner: Partner, second: Partner) -> None:
