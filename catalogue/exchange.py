@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -23,7 +25,7 @@ from catalogue.models import FeeCode, FeeSchedule, FilingType, GLCode, GLLink, P
 from catalogue.operations import save_record
 from kernel.audit.actors import Actor
 from kernel.audit.operations import record_entry
-from kernel.errors import PaymentsiteError
+from kernel.errors import Conflict, PaymentsiteError
 from kernel.restapi.exportcolumns import FORMULA_STARTS, HARMLESS_PREFIX
 
 ISO_DATE = "%Y-%m-%d"
@@ -135,16 +137,25 @@ class NamedSchedule(ForeignKeyWidget):
 
 @dataclass(frozen=True, slots=True)
 class Importer:
-    """Who imports a file, when and why; all that comes of it shares `change_set`."""
+    """Who imports a file, when and why; all of it shares `change_set`. `seen` is the `digest_of` of its preview."""
 
     actor: Actor
     at: datetime
     reason: str
+    seen: str = ""
     change_set: UUID = field(default_factory=uuid4)
 
     @property
     def trail(self) -> dict[str, Any]:
         return {"actor": self.actor, "at": self.at, "reason": self.reason, "change_set": self.change_set}
+
+
+class PreviewOutdated(Conflict):
+    """The file would change other rows, or from other values, than its preview showed."""
+
+    code = "catalogue-preview-outdated"
+    title = "Preview outdated"
+    next_step = "Upload the file again, and look at the new preview."
 
 
 class CatalogueResource(ModelResource):
@@ -201,6 +212,8 @@ class CatalogueResource(ModelResource):
         # Not ModelResource's own, which sets sequences that no import of ours can have moved.
         if kwargs.get("dry_run") or result.has_errors() or result.has_validation_errors():
             return
+        if self.importer.seen and self.importer.seen != digest_of(result):
+            raise PreviewOutdated
         record_entry(
             action="catalogue.imported",
             subject=(self._meta.model._meta.label_lower, f"import {self.importer.change_set}"),
@@ -213,6 +226,12 @@ class CatalogueResource(ModelResource):
             },
             **self.importer.trail,
         )
+
+
+def digest_of(result: Any) -> str:
+    """What an import does, row by row with the values before and after, as one short text."""
+    rows = [[row.import_type, [str(cell) for cell in row.diff or ()]] for row in result.rows]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
 def _require_readable(cell: Field, row: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.utils import timezone
+from django.utils.text import capfirst
 from import_export.forms import ConfirmImportForm
 from unfold.contrib.import_export.forms import ImportForm
 from unfold.widgets import UnfoldAdminTextareaWidget
@@ -50,7 +51,7 @@ class RecordForm(forms.ModelForm):
 
 class ProductForm(RecordForm):
     payment_methods = forms.MultipleChoiceField(
-        choices=[(code, METHOD_WORDS.get(code, code)) for code in PAYMENT_METHODS],
+        choices=[(code, capfirst(METHOD_WORDS.get(code, code))) for code in PAYMENT_METHODS],
         required=False,
         widget=forms.CheckboxSelectMultiple,
         help_text="How an order of this product may be paid.",
@@ -126,6 +127,7 @@ class CatalogueImportForm(ImportForm):
 
 class CatalogueConfirmForm(ConfirmImportForm):
     reason = forms.CharField(widget=forms.HiddenInput(), max_length=REASON_LONGEST)
+    seen = forms.CharField(widget=forms.HiddenInput())
 
 
 def price_now(schedule: FeeSchedule) -> dict[str, Any]:

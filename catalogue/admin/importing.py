@@ -12,7 +12,7 @@ from import_export.admin import ImportExportMixin as PackagePages
 from import_export.tmp_storages import BaseStorage
 from unfold.contrib.import_export.forms import ExportForm
 
-from catalogue.exchange import FORMATS, Importer, problems_of
+from catalogue.exchange import FORMATS, Importer, digest_of, problems_of
 from catalogue.forms import CatalogueConfirmForm, CatalogueImportForm
 from catalogue.operations.uploads import drop_upload, keep_upload, read_upload
 from kernel.audit.actors import Actor
@@ -52,14 +52,23 @@ class ExchangePages(PackagePages):
     def has_export_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
 
+    def import_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = super().import_action(request, *args, **kwargs)
+        shown = getattr(response, "context_data", None) or {}
+        if "confirm_form" in shown:
+            # What is confirmed is what was shown: anything else is refused.
+            shown["confirm_form"].initial["seen"] = digest_of(shown["result"])
+        return response
+
     def get_confirm_form_initial(self, request: HttpRequest, import_form: Any) -> dict[str, Any]:
         initial = super().get_confirm_form_initial(request, import_form)
         return initial if import_form is None else initial | {"reason": import_form.cleaned_data["reason"]}
 
     def get_import_resource_kwargs(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
         form = kwargs.get("form")
-        reason = form.cleaned_data.get("reason", "") if form is not None and form.is_bound and form.is_valid() else ""
-        return {"importer": Importer(Actor.staff(request.user), timezone.now(), reason)}
+        given = form.cleaned_data if form is not None and form.is_bound and form.is_valid() else {}
+        reason, seen = given.get("reason", ""), given.get("seen", "")
+        return {"importer": Importer(Actor.staff(request.user), timezone.now(), reason, seen)}
 
     def get_import_data_kwargs(self, **kwargs: Any) -> dict[str, Any]:
         return {"use_transactions": True, "rollback_on_validation_errors": True}

@@ -170,6 +170,24 @@ class TestImport:
         assert not FeeCode.objects.filter(code="EN200").exists()
         assert AuditEntry.objects.count() == entries
 
+    def test_a_row_that_somebody_else_changed_since_the_preview_is_not_put_back_unseen(
+        self, administrator: Client
+    ) -> None:
+        FeeCode.objects.create(code="EN101", amount=30)
+        FeeCode.objects.create(code="EN105", amount=100)
+        preview = upload(administrator, FeeCode, "code,amount\nEN101,30.00\nEN105,110.00\n")
+        FeeCode.objects.filter(pk="EN101").update(amount=35)
+
+        text = confirm(administrator, FeeCode, preview).content.decode()
+
+        assert "Nothing was imported: the catalogue has changed since the preview." in text
+        assert "The file would change other rows, or from other values, than its preview showed." in text
+        assert dict(FeeCode.objects.values_list("code", "amount")) == {"EN101": 35, "EN105": 100}
+        assert AuditEntry.objects.count() == 0
+        again = upload(administrator, FeeCode, "code,amount\nEN101,30.00\nEN105,110.00\n")
+        confirm(administrator, FeeCode, again)
+        assert dict(FeeCode.objects.values_list("code", "amount")) == {"EN101": 30, "EN105": 110}
+
     @pytest.mark.parametrize(
         ("kind", "text", "problem"),
         [
