@@ -2,44 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
 from django.core.cache import cache
 from django.utils import timezone
 
 from kernel.notes.models import Attachment, Note
 from payments.models import Payment, StagingRejection
 from payments.operations.staging import record_chunk
-from paymentsite.roles import sync_roles
+from tests.flows.browsing import IN_A_BROWSER, PHONE, UNNAMED, Visit, staff
 from tests.payments.staged import a_row, prepare_staging, stage
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(CHROMIUM is None, reason="No Chromium was found on this machine (chromium on PATH)."),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Generator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    # Playwright runs a loop of its own in this thread, which Django would take for asynchronous code.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield chromium
-        chromium.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+pytestmark = IN_A_BROWSER
 
 
 @pytest.fixture
@@ -49,44 +24,7 @@ def house() -> None:
     prepare_staging()
     stage(a_row("A"), a_row("A", amount="9.00"), a_row("B", amount="-75.00"))
     record_chunk(batch_size=100, after_id=-1, attempt=1, at=timezone.now())
-    sync_roles()
-    user = User.objects.create_user("pat", password="a-password", is_staff=True)
-    user.groups.add(Group.objects.get(name="operator"))
-
-
-class Visit:
-    """A signed-in page that notes errors of scripts and requests to anybody else."""
-
-    def __init__(self, browser: Any, address: str, **screen: Any) -> None:
-        self.address = address
-        self.context = browser.new_context(**screen)
-        self.page = self.context.new_page()
-        self.errors: list[str] = []
-        self.outside: list[str] = []
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("request", self._note)
-        # A stylesheet, a picture or a script that is not there.
-        self.page.on("response", lambda answer: self.errors.append(answer.url) if answer.status >= 400 else None)
-        self.open("/admin/login/?next=/admin/")
-        self.page.fill("[name=username]", "pat")
-        self.page.fill("[name=password]", "a-password")
-        self.page.press("[name=password]", "Enter")
-        self.page.wait_for_url("**/admin/")
-
-    def open(self, path: str) -> None:
-        self.page.goto(self.address + path)
-
-    def _note(self, request: Any) -> None:
-        if not request.url.startswith((self.address, "data:", "blob:")):
-            self.outside.append(request.url)
-
-
-@pytest.fixture
-def visit(browser: Any, house: None, live_server: Any, request: pytest.FixtureRequest) -> Generator[Visit]:
-    screen = getattr(request, "param", {"viewport": {"width": 1280, "height": 900}})
-    visitor = Visit(browser, live_server.url, **screen)
-    yield visitor
-    visitor.context.close()
+    staff("pat", "operator")
 
 
 def test_the_overview_draws_both_charts_and_asks_nobody_else(visit: Visit) -> None:
@@ -96,15 +34,13 @@ def test_the_overview_draws_both_charts_and_asks_nobody_else(visit: Visit) -> No
     )
 
     assert drawn == [24, 24]
-    assert visit.page.locator(".ps-card").count() == 12
+    assert visit.page.locator(".ps-card").count() == 13
     visit.page.click("summary >> nth=0")
     assert visit.page.locator("table.ps-figures >> nth=0").locator("tbody tr").count() == 24
     assert (visit.errors, visit.outside) == ([], [])
 
 
-@pytest.mark.parametrize(
-    "visit", [{"viewport": {"width": 400, "height": 800}, "color_scheme": "dark"}], indirect=True, ids=["phone, dark"]
-)
+@pytest.mark.parametrize("visit", [{**PHONE, "color_scheme": "dark"}], indirect=True, ids=["phone, dark"])
 @pytest.mark.parametrize("path", ["/admin/", "/admin/payments/payment/", "/admin/payments/referenceconflict/"])
 def test_no_page_is_wider_than_a_phone(visit: Visit, path: str) -> None:
     visit.open(path)
@@ -135,16 +71,10 @@ def test_an_operator_corrects_a_rejection_from_the_overview(visit: Visit) -> Non
 
 
 def test_every_control_of_the_pages_has_a_name(visit: Visit) -> None:
-    unnamed = """
-        () => [...document.querySelectorAll('input:not([type=hidden]), select, textarea, .ps-overview a')]
-            .filter(e => e.offsetParent !== null && !(e.labels && e.labels.length))
-            .filter(e => !e.getAttribute('aria-label') && !e.placeholder && !e.innerText)
-            .map(e => e.outerHTML.slice(0, 120))
-    """
     rejection = StagingRejection.objects.get().pk
     for path in ("/admin/", "/admin/payments/payment/", f"/admin/payments/stagingrejection/{rejection}/correct/"):
         visit.open(path)
-        assert visit.page.evaluate(unnamed) == [], path
+        assert visit.page.evaluate(UNNAMED) == [], path
 
 
 def test_keys_lead_through_a_list_and_open_a_row(visit: Visit) -> None:
