@@ -30,7 +30,7 @@ INVOICES_WAITING = """
         (select count(*) from (
             select 1 from refund where status in ('PENDING_APPROVAL', 'PROCESSING') limit %(most)s) found)
 """
-# An invoice that is to be collected at night and was not within so long is stuck (domain.md 4.4).
+# An invoice that is to be collected at night and was not within so long is stuck.
 STUCK_AFTER = timedelta(days=20)
 INVOICES_COUNTED = 10_000
 PAYER_PATIENCE = timedelta(minutes=30)
