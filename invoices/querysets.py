@@ -14,6 +14,8 @@ from invoices.states import (
     UNDER_WAY_REFUNDS,
     UNFINISHED_CALLS,
     AttemptStatus,
+    CallKind,
+    CallStatus,
     ReferenceStatus,
     RefundStatus,
 )
@@ -106,3 +108,12 @@ class OutsideCallQuerySet(models.QuerySet["OutsideCall"]):
     def due(self, at: datetime) -> Self:
         """Calls that somebody must make, or make again."""
         return self.filter(status__in=sorted(UNFINISHED_CALLS), next_attempt_at__lte=at)
+
+    def awaiting_money_back(self, at: datetime) -> Self:
+        """Refunds that the card gateway accepted and has not paid back, and about which it may be asked again."""
+        return self.filter(
+            kind=CallKind.CARD_REFUND,
+            status=CallStatus.SUCCEEDED,
+            refund__status=RefundStatus.PROCESSING,
+            next_attempt_at__lte=at,
+        )

@@ -12,13 +12,13 @@ from django.db.models import Q
 
 from invoices.gateways import GatewayDown, PrepaidReversal, card_gateway, prepaid_gateway
 from invoices.models import CardAttempt, Invoice, OutsideCall, Refund
-from invoices.operations.calling import note_card_refund, sweep_call
+from invoices.operations.calling import note_card_refund, put_off_question, sweep_call
 from invoices.operations.callrows import number_of
 from invoices.operations.cards import check_attempt
 from invoices.operations.refunding import finish_refund
 from invoices.operations.settling import SYSTEM, TAKES_MONEY, mark_overdue
 from invoices.querysets import CardAttemptQuerySet
-from invoices.states import AttemptStatus, CallKind, CallStatus, MethodCode, RefundStatus
+from invoices.states import AttemptStatus, CallStatus, MethodCode, RefundStatus
 from kernel.errors import PaymentsiteError
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ LATE_PAYMENT_EVERY = timedelta(hours=6)
 DIRECT_SALE_WITHIN = timedelta(days=30)
 LEDGER_INVOICE_WITHIN = timedelta(days=90)
 OLD_PAYMENT_EVERY = timedelta(days=1)
+REFUND_EVERY = timedelta(minutes=10)
 MOST_AT_ONCE = 500
 
 
@@ -113,17 +114,16 @@ def _ask_about(*attempts: CardAttemptQuerySet, clock: Clock) -> Swept:
 
 def sweep_card_refunds(*, clock: Clock) -> Swept:
     """Asks the card gateway about refunds that it accepted: paid back, rejected, or still on their way."""
-    accepted = OutsideCall.objects.filter(
-        kind=CallKind.CARD_REFUND, status=CallStatus.SUCCEEDED, refund__status=RefundStatus.PROCESSING
-    )
+    accepted = OutsideCall.objects.awaiting_money_back(clock()).order_by("next_attempt_at")
 
     def look(call: OutsideCall) -> bool:
+        put_off_question(call.pk, until=clock() + REFUND_EVERY)
         state = card_gateway().find_refund(call.request["reference"], str(call.pk))
         if state is None or call.refund_id is None:
-            return False
+            raise RefundLost(f"The card gateway accepted {call} and does not know it any more.")
         return note_card_refund(call.refund_id, state, actor=SYSTEM, at=clock()).status != RefundStatus.PROCESSING
 
-    return _each(accepted.order_by("created_at")[:MOST_AT_ONCE], look)
+    return _each(accepted[:MOST_AT_ONCE], look)
 
 
 def sweep_drawdown_refunds(*, clock: Clock) -> Swept:
@@ -167,6 +167,10 @@ class ReversalDiffers(ValueError):
     """The mainframe reversed another amount than it debited."""
 
 
+class RefundLost(ValueError):
+    """The card gateway has forgotten what it accepted."""
+
+
 def _require_same_amount(invoice: Invoice, found: PrepaidReversal) -> None:
     debited = sum(line.total for line in invoice.lines.all())
     if abs(found.amount) != debited:
@@ -180,7 +184,7 @@ def _each(items: Iterable[T], look: Callable[[T], bool]) -> Swept:
         swept.looked_at += 1
         try:
             swept.moved_on += look(item)
-        except (PaymentsiteError, ReversalDiffers) as error:
+        except (PaymentsiteError, ReversalDiffers, RefundLost) as error:
             detail = error.detail if isinstance(error, PaymentsiteError) else str(error)
             swept.failures.append(f"{item}: {detail}")
             logger.warning("A sweep could not finish one", extra={"action": "sweep", "cause": type(error).__name__})

@@ -69,7 +69,7 @@ def resolve_outcomes_when_any() -> None:
         OutsideCall.objects.due(at).exists()
         or waiting_attempts(at).exists()
         or late_attempts(at).exists()
-        or Refund.objects.processing().filter(outside_call__isnull=False).exists()
+        or OutsideCall.objects.awaiting_money_back(at).exists()
     )
     if waits:
         with suppress(AlreadyRunning):

@@ -187,6 +187,14 @@ def _note_done(call_id: UUID, done: PrepaidReceipt | CardRefundState, *, actor: 
 
 
 @unit_of_work
+def put_off_question(call_id: UUID, *, until: datetime) -> None:
+    """Lets nobody ask about an accepted refund again before `until`: it takes the gateway days to pay one back."""
+    for call in OutsideCall.objects.lock([call_id]):
+        call.next_attempt_at = until
+        call.save(update_fields=["next_attempt_at"])
+
+
+@unit_of_work
 def note_card_refund(refund_id: int, state: CardRefundState, *, actor: Actor, at: datetime) -> Refund:
     """What the gateway says of a refund: rejected lines refuse it, paid ones finish it, others leave it under way."""
     invoice, refund = lock_refund(refund_id)
@@ -199,6 +207,7 @@ def _note_accepted(call_id: UUID, state: CardRefundState, *, actor: Actor, at: d
     invoice, call = _locked(call_id)
     call._move_to(CallStatus.SUCCEEDED, at=at)
     call.answer = {"refund_number": state.refund_number}
+    call.next_attempt_at = at
     call.save()
     _follow_gateway(invoice, _refund_of(call), state, actor=actor, at=at)
     return call

@@ -49,10 +49,10 @@ def go_wrong(simulators: RunningSimulators, system: str, fault: str) -> None:
     simulators.fault(system, fault, times=10 if fault == "down" else 1, seconds=0.3)
 
 
-def sweep_all_day() -> None:
-    """The sweeps of the next hours, as the schedule would make them."""
+def sweep_all_day(*, day: int = 0) -> None:
+    """The sweeps of the hours after the order, or of a later day, as the schedule would make them."""
     for minutes in (2, 16, 40, 120, 300):
-        clock = repeat(AT + timedelta(minutes=minutes)).__next__
+        clock = repeat(AT + timedelta(days=day, minutes=minutes)).__next__
         for sweep in (sweep_calls, sweep_attempts, sweep_card_refunds):
             sweep(clock=clock)
 
@@ -121,7 +121,7 @@ def test_a_card_refund_is_made_once_or_refused_whatever_goes_wrong(simulators: R
     if call.status == "SUCCEEDED":
         assert Refund.objects.get(pk=asked.pk).status == "PROCESSING"
         simulators.book(call.request["reference"], str(call.pk), "PAID")
-    sweep_all_day()
+    sweep_all_day(day=1)
 
     (order,) = simulators.orders()
     assert (stored(invoice).status, the_call(invoice).status, len(order["refunds"])) == CARD_REFUNDS[fault]

@@ -245,3 +245,28 @@ def test_a_payment_on_a_declined_page_is_found_although_no_page_is_open_any_more
 
     assert (too_soon.looked_at, swept.looked_at, swept.moved_on) == (0, 1, 1)
     assert (stored(invoice).status, CardAttempt.objects.get().status) == ("PAID", "COMPLETED")
+
+
+def test_an_accepted_refund_is_asked_about_every_ten_minutes_and_not_with_every_sweep(
+    simulators: RunningSimulators,
+) -> None:
+    invoice = a_paid_card_invoice(simulators)
+    request_refund(invoice.pk, None, reason="Not wanted", actor=CLIENT, scopes=["refunds:request"], at=AT)
+    sweep_calls(clock=at(hours=1))
+
+    looked = [sweep_card_refunds(clock=at(hours=1, minutes=minutes)).looked_at for minutes in (0, 1, 9, 10, 11, 20)]
+
+    assert looked == [1, 0, 0, 1, 0, 1]
+
+
+def test_a_refund_that_the_gateway_has_forgotten_is_named_and_stays_under_way(simulators: RunningSimulators) -> None:
+    invoice = a_paid_card_invoice(simulators)
+    request_refund(invoice.pk, None, reason="Not wanted", actor=CLIENT, scopes=["refunds:request"], at=AT)
+    sweep_calls(clock=at(hours=1))
+    simulators.clear()
+
+    swept = sweep_card_refunds(clock=at(hours=2))
+
+    assert (swept.looked_at, swept.moved_on, len(swept.failures)) == (1, 0, 1)
+    assert "does not know it any more" in swept.failures[0]
+    assert (stored(invoice).status, Refund.objects.get().status) == ("REFUND_REQUESTED", "PROCESSING")
