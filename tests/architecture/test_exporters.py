@@ -11,7 +11,7 @@ import pytest
 from tablib import Dataset
 
 from catalogue.exchange import SafeCSV
-from kernel.restapi.exportcolumns import Column
+from kernel.restapi.exportcolumns import FORMULA_STARTS, Column
 from kernel.restapi.exports import Export, csv_response
 from tests.architecture.sources import PRODUCT, named, python_files
 
@@ -19,7 +19,6 @@ from tests.architecture.sources import PRODUCT, named, python_files
 WRITES = re.compile(
     r"csv\.(writer|DictWriter)\(|^(from|import) (tablib|openpyxl|xlsxwriter)|\(format csv\)", re.MULTILINE
 )
-STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def streamed(text: str) -> str:
@@ -43,7 +42,7 @@ def test_every_writer_is_tried() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("start", FORMULA_STARTS)
 @pytest.mark.parametrize("write", EXPORTERS.values(), ids=EXPORTERS)
 def test_a_cell_that_begins_like_a_formula_is_marked_as_text(write: Callable[[str], str], start: str) -> None:
     assert list(csv.reader(io.StringIO(write(f"{start}1+1"), newline="")))[1] == [f"'{start}1+1"]
