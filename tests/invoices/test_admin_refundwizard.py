@@ -105,7 +105,13 @@ def test_the_preview_shows_status_credit_and_the_partners_share_before_and_after
     assert "33.08 CAD becomes a credit on account A-PAD." in text
     assert "31.50 CAD of it is the partner&#x27;s share and is pulled back from it." in text
     assert "Nobody else must agree" in text
-    for label in ("Status", "Given back so far", "Owing", "Credits of account A-PAD for Pre-authorised debit", "Pulled back"):
+    for label in (
+        "Status",
+        "Given back so far",
+        "Owing",
+        "Credits of account A-PAD for Pre-authorised debit",
+        "Pulled back",
+    ):
         assert label in text
     assert "Credited" in text
     assert (Refund.objects.count(), Credit.objects.count(), stored(invoice).status) == (0, 0, "PAID")
