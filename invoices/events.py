@@ -35,6 +35,13 @@ def announce_reversal(invoice: Invoice, *, amount: Decimal, refund_id: int | Non
 
 
 @inside_unit_of_work
+def announce_failure(invoice: Invoice, *, reason: str, at: datetime) -> None:
+    """A try to pay it has failed: the card was declined, or the prepaid account refused. Another try may follow."""
+    body = _body(invoice) | {"statusCode": "TRANSACTION_FAILED", "reason": reason, "failedAt": at}
+    _announce("invoice.payment-failed", invoice, body, at=at)
+
+
+@inside_unit_of_work
 def announce_status(invoice: Invoice, *, before: str, at: datetime) -> None:
     """The invoice has another status."""
     body = _body(invoice) | {"status": invoice.status, "statusBefore": before, "since": invoice.status_since}

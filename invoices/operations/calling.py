@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from invoices.events import announce_failure
 from invoices.gateways import (
     CardRefund,
     CardRefundState,
@@ -252,6 +253,7 @@ def _note_refused(call_id: UUID, refusal: GatewayRefused, *, actor: Actor, at: d
     call.error_code, call.error_detail = refusal.code, refusal.detail[:500]
     call.save()
     if call.kind == CallKind.PREPAID_DEBIT:
+        announce_failure(invoice, reason=refusal.detail, at=at)
         _stop_unpaid(invoice, actor=actor, reason=refusal.detail, at=at)
         return call
     refuse_locked(invoice, _refund_of(call), error=refusal.detail, actor=actor, at=at)
@@ -280,6 +282,7 @@ def _give_up_or_wait(call_id: UUID, *, at: datetime) -> OutsideCall:
     call._move_to(CallStatus.REFUSED, at=at)
     call.error_code, call.error_detail = "given-up", "The prepaid account was not debited, and nobody asked again."
     call.save()
+    announce_failure(invoice, reason=call.error_detail, at=at)
     _stop_unpaid(invoice, actor=SYSTEM, reason=call.error_detail, at=at)
     return call
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
+from invoices.events import announce_failure
 from invoices.gateways import CardOrder, CardOrderState, CardOrderStatus, card_gateway
 from invoices.methods import Collection, find_method
 from invoices.models import CardAttempt, Invoice
@@ -152,6 +153,7 @@ def _note(attempt_id: UUID, state: CardOrderState, *, actor: Actor, at: datetime
         if state.status == CardOrderStatus.DECLINED and state.transaction_id in (None, attempt_id):
             attempt._move_to(AttemptStatus.FAILED, at=at)
             attempt.ended_at = at
+            announce_failure(invoice, reason=attempt.reason_code, at=at)
         elif at - attempt.started_at > GIVEN_UP_AFTER:
             attempt._move_to(AttemptStatus.CANCELLED, at=at)
             attempt.ended_at = at

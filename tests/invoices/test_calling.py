@@ -17,6 +17,7 @@ from invoices.operations.refunding import RefundCallOpen, finish_refund, refuse_
 from invoices.operations.settling import settle
 from invoices.states import FeeType
 from kernel.audit.models import AuditEntry
+from kernel.outbox.models import OutboxEvent
 from kernel.transactions import TransactionMisuse, unit_of_work
 from tests.accounts.payers import at_once
 from tests.invoices.billed import (
@@ -203,6 +204,7 @@ def test_the_sweep_gives_up_a_debit_that_nobody_asks_for_any_more_but_never_befo
     late = sweep_call(the_call(invoice).pk, clock=at(minutes=15))
 
     assert (late.status, late.error_code, stored(invoice).status) == ("REFUSED", "given-up", "CANCELLED")
+    assert OutboxEvent.objects.filter(event_type="invoice.payment-failed").count() == 1
     assert simulators.debits() == []
     assert make_call(the_call(invoice).pk, clock=at(minutes=16)).status == "REFUSED"
     assert simulators.debits() == []

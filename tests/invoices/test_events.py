@@ -9,14 +9,19 @@ from typing import Any
 import pytest
 
 from invoices.events import announce_release
+from invoices.gateways import GatewayRefused
 from invoices.models import Invoice
+from invoices.operations.calling import make_call
+from invoices.operations.cards import check_attempt, open_payment, take_return
 from invoices.operations.refunding import finish_refund
 from invoices.operations.settling import settle
 from invoices.states import FeeType
 from kernel.errors import PaymentsiteError
 from kernel.outbox.models import OutboxEvent
 from kernel.transactions import TransactionMisuse, unit_of_work
-from tests.invoices.billed import AT, STAFF, a_paid_invoice, a_part, an_invoice, evidence_of, refund, stored
+from tests.invoices.billed import AT, CLIENT, STAFF, a_paid_invoice, a_part, an_invoice, evidence_of, refund, stored
+from tests.invoices.cardorders import query_of
+from tests.simulators.running import RunningSimulators
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LATER = AT + timedelta(hours=1)
@@ -133,3 +138,35 @@ def test_nothing_is_told_outside_of_a_unit_of_work_nor_by_one_that_is_undone() -
     with pytest.raises(RuntimeError):
         undone()
     assert told(invoice, "invoice.released") == []
+
+
+def test_a_declined_card_is_told_once_and_the_payment_that_follows_releases_the_goods(
+    simulators: RunningSimulators,
+) -> None:
+    invoice = an_invoice("DIRECT_PAY")
+    attempt = open_payment(invoice.pk, client_url="https://shop.test/", return_base="http://x", actor=CLIENT, at=AT)
+    returned = query_of(simulators.decide(attempt.pay_url, pays=False))
+
+    for _ in range(2):
+        take_return(attempt.pk, returned, actor=CLIENT, clock=lambda: LATER)
+
+    (body,) = told(invoice, "invoice.payment-failed")
+    assert (body["statusCode"], body["reason"], body["total"]) == ("TRANSACTION_FAILED", "The payer gave up", "33.08")
+    assert told(invoice, "invoice.released") == []
+    simulators.decide(attempt.pay_url)
+    check_attempt(attempt.pk, clock=lambda: LATER)
+    assert [body["statusCode"] for body in told(invoice, "invoice.released")] == ["COMPLETED"]
+    assert len(told(invoice, "invoice.payment-failed")) == 1
+
+
+def test_a_refused_debit_is_told_with_its_reason(simulators: RunningSimulators) -> None:
+    invoice = an_invoice("DRAWDOWN")
+    simulators.fault("prepaid", "declined", code="61")
+    with pytest.raises(GatewayRefused):
+        make_call(invoice.outside_calls.get().pk, actor=CLIENT, clock=lambda: LATER)
+
+    (body,) = told(invoice, "invoice.payment-failed")
+
+    assert body["statusCode"] == "TRANSACTION_FAILED"
+    assert "fault 61" in body["reason"]
+    assert [body["status"] for body in told(invoice, "invoice.status-changed")] == ["CANCELLED"]
