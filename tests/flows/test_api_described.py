@@ -113,7 +113,8 @@ class Asking:
             if mode == GenerationMode.POSITIVE:
                 self.ask(self.world.fitted(case, drawn.draw), as_generated=False)
             else:
-                self.ask(case)
+                # A parameter that is not described may have been given an empty list, of which nothing is sent.
+                self.ask(case, as_generated=not case.query)
 
         asked()
 
