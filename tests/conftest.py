@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import django
 import pytest
 from django.conf import settings
+from django.core.cache import cache
 from django.db import connection
 
 from tests.servers import TestServers
@@ -33,6 +34,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 else:
     servers.start()
 django.setup()
+# Only now: its modules are those of Django's apps.
+from console import overview  # noqa: E402
+
 # No test collects the static files, and WhiteNoise warns of a folder that is not there.
 Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 # Not left for the workers of pytest-xdist to inherit, in which pytest-django would be too early once more.
@@ -83,3 +87,12 @@ def _append_only_tables_can_be_emptied() -> Generator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(operations, "execute_sql_flush", empty_every_table)
         yield
+
+
+@pytest.fixture
+def kept_sidebar(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+    """The sidebar's counts are asked for once in this test, not every few seconds: queries of two looks compare."""
+    cache.clear()
+    monkeypatch.setattr(overview, "KEPT_SECONDS", 600)
+    yield
+    cache.clear()

@@ -87,6 +87,7 @@ def test_only_administrators_change_partners(role: str) -> None:
     assert list(Partner.objects.values_list("code", "name")) == [("CSO", "Partner CSO")]
 
 
+@pytest.mark.usefixtures("kept_sidebar")
 def test_the_list_takes_as_many_queries_for_ten_partners_as_for_one(administrator: Client) -> None:
     counts = []
     for total in (1, 10):

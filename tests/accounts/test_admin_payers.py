@@ -85,6 +85,7 @@ def test_the_list_is_narrowed_down_by_lock_method_and_closing(operator: Client) 
     }
 
 
+@pytest.mark.usefixtures("kept_sidebar")
 def test_the_list_takes_as_many_queries_for_twenty_accounts_as_for_two(operator: Client) -> None:
     counts = []
     for total in (2, 20):
@@ -113,6 +114,7 @@ def test_the_page_says_what_stands_in_the_way_and_what_to_do(operator: Client) -
     assert "Funds <not> cleared" not in page
 
 
+@pytest.mark.usefixtures("kept_sidebar")
 def test_the_page_takes_a_bounded_number_of_queries(operator: Client) -> None:
     account, _ = a_pad_account()
     a_product("BTR")

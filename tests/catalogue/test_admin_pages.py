@@ -70,6 +70,7 @@ def test_nothing_is_deleted(administrator: Client) -> None:
         assert "delete_selected" not in administrator.get(place(kind)).content.decode()
 
 
+@pytest.mark.usefixtures("kept_sidebar")
 def test_a_list_asks_as_often_for_many_rows_as_for_few(administrator: Client) -> None:
     load_catalogue(timezone.now())
     for kind in KINDS:

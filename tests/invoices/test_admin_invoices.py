@@ -66,7 +66,7 @@ def test_the_latest_come_first_with_what_they_are_for_and_what_they_owe(operator
     a_priced_filing()
     a_priced_filing("OTADD")
     early = an_invoice("PAD", at=timezone.now() - timedelta(days=12))
-    late = an_invoice("EFT", lines=(FilingLine("OTANN"), FilingLine("OTADD"), FilingLine("OTADD")))
+    late = an_invoice("EFT", at=timezone.now(), lines=(FilingLine("OTANN"), FilingLine("OTADD"), FilingLine("OTADD")))
 
     page = operator.get(LIST)
     text = " ".join(page.content.decode().split())
@@ -154,6 +154,7 @@ def test_parts_of_a_term_and_nonsense_find_nothing(operator: Client, term: str) 
     assert found(operator, q=term) == set()
 
 
+@pytest.mark.usefixtures("kept_sidebar")
 def test_the_list_asks_as_often_for_twenty_invoices_as_for_two_and_counts_nothing_exactly(operator: Client) -> None:
     counts = []
     for total in (2, 20):
@@ -249,6 +250,7 @@ def test_the_story_tells_of_the_invoice_its_refunds_its_credits_and_the_events(o
     assert any(title.startswith("Event invoice.partially-reversed") for title in titles)
 
 
+@pytest.mark.usefixtures("kept_sidebar")
 def test_the_page_of_a_full_invoice_takes_a_bounded_number_of_queries(operator: Client) -> None:
     invoice = paid("PAD")
     for amount in ("1.00", "2.00", "3.00", "4.00"):

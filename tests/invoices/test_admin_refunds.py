@@ -163,6 +163,7 @@ def test_credits_show_what_is_left_and_which_invoices_they_paid(operator: Client
 
 
 @pytest.mark.parametrize("place", ["refund", "credit", "cardattempt", "outsidecall"])
+@pytest.mark.usefixtures("kept_sidebar")
 def test_lists_ask_as_often_for_many_rows_as_for_few(operator: Client, place: str) -> None:
     counts = []
     for total in (2, 8):
@@ -179,6 +180,7 @@ def test_lists_ask_as_often_for_many_rows_as_for_few(operator: Client, place: st
     assert counts[0] <= 20
 
 
+@pytest.mark.usefixtures("kept_sidebar")
 def test_pages_take_a_bounded_number_of_queries(operator: Client) -> None:
     refund = refunded(paid("PAD"))
     credit = Credit.objects.get()

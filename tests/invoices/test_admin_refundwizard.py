@@ -349,6 +349,7 @@ def test_a_wizard_of_what_cannot_be_refunded_says_why(operator: Client) -> None:
     assert operator.get(f"{LIST}999999/refund/").status_code == 404
 
 
+@pytest.mark.usefixtures("kept_sidebar")
 def test_many_lines_take_as_many_queries_as_one(operator: Client) -> None:
     a_priced_filing()
     counts = []
