@@ -14,6 +14,7 @@ REFUNDS_APPROVE = "refunds:approve"
 CREDITS_READ = "credits:read"
 ACCOUNTS_READ = "accounts:read"
 ACCOUNTS_WRITE = "accounts:write"
+ACCOUNTS_TERMS = "accounts:terms"
 
 # Scope and what it allows, as the person who issues a key reads it.
 SCOPES: dict[str, str] = {
@@ -29,4 +30,5 @@ SCOPES: dict[str, str] = {
     CREDITS_READ: "Read the credits of accounts",
     ACCOUNTS_READ: "Read accounts, their locks and how they pay",
     ACCOUNTS_WRITE: "Open accounts",
+    ACCOUNTS_TERMS: "Agree how a new account owes: by transfer, journal or outside; for systems of our own only",
 }

@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 
 from accounts.operations import Reach, add_client, issue_key, set_reach
-from accounts.scopes import FEES_EXCLUDE_SERVICE, FEES_WAIVE, INVOICES_READ, REFUNDS_APPROVE, SCOPES
+from accounts.scopes import ACCOUNTS_TERMS, FEES_EXCLUDE_SERVICE, FEES_WAIVE, INVOICES_READ, REFUNDS_APPROVE, SCOPES
 from accounts.seeds import load_accounts
 from catalogue.seeds import load_catalogue
 from invoices.seeds import load_invoices
@@ -73,7 +73,7 @@ def load_demo_clients(*, at: datetime) -> None:
         create_channel(**channel, secret=secret, actor=actor, at=at, reason=REASON)
     write_secret(settings.STATE.demo_webhook_secret_file, webhook_secret)
     # A partner's system may do everything but leave fees out, which is for systems of our own.
-    scopes = set(SCOPES) - {FEES_WAIVE, FEES_EXCLUDE_SERVICE}
+    scopes = set(SCOPES) - {FEES_WAIVE, FEES_EXCLUDE_SERVICE, ACCOUNTS_TERMS}
     partner = _demo_key("Demo partner", DEMO_PARTNER, scopes, actor=actor, at=at)
     write_secret(settings.STATE.demo_api_key_file, partner)
     # Whoever asked for a refund cannot approve it: that takes a second system.

@@ -39,14 +39,14 @@ class AccountBody(Body):
     branchName = Text(max_length=250, required=False)
     bcolUserId = Text(max_length=50, required=False, help_text="Who draws from the prepaid account.")
     bcolAccountNumber = Text(max_length=50, required=False, help_text="The prepaid account.")
-    billable = Flag(default=True, help_text="false: its journal vouchers are settled outside.")
-    eftEnabled = Flag(help_text="Needed before it can pay by EFT.")
+    billable = Flag(default=True, help_text="false: its vouchers are settled outside; needs the scope accounts:terms.")
+    eftEnabled = Flag(help_text="Needed before it can pay by EFT; needs the scope accounts:terms.")
     journalGlId = Whole(
         min_value=1,
         max_value=LARGEST_ID,
         required=False,
         allow_null=True,
-        help_text="The general ledger code of a billable account that pays by EJV.",
+        help_text="The general ledger code of a billable account that pays by EJV; needs the scope accounts:terms.",
     )
     statementFrequency = serializers.ChoiceField(
         choices=[frequency.value for frequency in Frequency],

@@ -13,13 +13,13 @@ from rest_framework.test import APIClient
 
 from accounts.authentication import recent_keys
 from accounts.operations import add_client, issue_key
-from accounts.scopes import FEES_EXCLUDE_SERVICE, FEES_WAIVE, SCOPES
+from accounts.scopes import ACCOUNTS_TERMS, FEES_EXCLUDE_SERVICE, FEES_WAIVE, SCOPES
 from kernel.audit.actors import Actor
 
 ACTOR = Actor.system("test")
 INVOICES = "/api/v1/invoices"
 # What an outside partner gets at the most; the others are for systems of our own.
-PARTNER_SCOPES = tuple(sorted(set(SCOPES) - {FEES_WAIVE, FEES_EXCLUDE_SERVICE}))
+PARTNER_SCOPES = tuple(sorted(set(SCOPES) - {FEES_WAIVE, FEES_EXCLUDE_SERVICE, ACCOUNTS_TERMS}))
 
 
 class Partner:

@@ -10,7 +10,7 @@ import pytest
 
 from accounts.models import PaymentAccount
 from accounts.operations import lock_by_hand
-from accounts.scopes import FEES_WAIVE
+from accounts.scopes import ACCOUNTS_TERMS
 from accounts.states import LockKind
 from invoices.operations.settling import settle
 from kernel.audit.models import AuditEntry
@@ -35,7 +35,7 @@ def a_body(number: str = "A-1", method: str = "DIRECT_PAY", **changes: Any) -> d
 
 
 def test_an_account_is_opened_with_all_that_was_sent_and_may_be_used_at_once() -> None:
-    partner = Partner(scopes=(*PARTNER_SCOPES, FEES_WAIVE))
+    partner = Partner(scopes=(*PARTNER_SCOPES, ACCOUNTS_TERMS))
     body = a_body(
         branchName="North",
         bcolUserId="PB1",
@@ -83,10 +83,22 @@ def test_opening_it_again_is_the_same_account_and_with_other_details_a_conflict(
     assert (PaymentAccount.objects.count(), PaymentAccount.objects.get().prepaid_account) == (1, "")
 
 
-def test_a_partner_does_not_agree_that_nobody_is_asked_for_money(partner: Partner) -> None:
-    answer = partner.post(ACCOUNTS, a_body(method="EJV", billable=False))
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        ({"paymentMethod": "EJV", "billable": False}, ["billable"]),
+        ({"paymentMethod": "EFT", "eftEnabled": True}, ["eftEnabled"]),
+        ({"paymentMethod": "EJV", "journalGlId": 1}, ["journalGlId"]),
+        ({"billable": False, "eftEnabled": True, "journalGlId": 1}, ["billable", "eftEnabled", "journalGlId"]),
+    ],
+)
+def test_a_partner_does_not_agree_what_finance_agrees_with_the_customer(
+    partner: Partner, asked: dict[str, Any], named: list[str]
+) -> None:
+    a_gl_code("A ministry")
+    answer = partner.post(ACCOUNTS, a_body() | asked)
 
-    assert refused(answer, 403) == [("billable", "account-terms-not-for-partners")]
+    assert refused(answer, 403) == [(name, "account-terms-not-for-partners") for name in named]
     assert not PaymentAccount.objects.exists()
     assert not AuditEntry.objects.filter(action="account.opened").exists()
 
@@ -125,13 +137,15 @@ def test_of_a_number_that_somebody_else_uses_nothing_is_told_but_that_it_is_take
     ],
 )
 def test_what_is_wrong_is_named_as_it_was_sent_and_nothing_is_opened(
-    partner: Partner, change: dict[str, Any], errors: list[tuple[str, str]]
+    change: dict[str, Any], errors: list[tuple[str, str]]
 ) -> None:
+    partner = Partner(scopes=(*PARTNER_SCOPES, ACCOUNTS_TERMS))
     assert refused(partner.post(ACCOUNTS, a_body() | change)) == errors
     assert PaymentAccount.objects.count() == 0
 
 
-def test_an_account_that_pays_by_voucher_names_a_gl_code_that_there_is(partner: Partner) -> None:
+def test_an_account_that_pays_by_voucher_names_a_gl_code_that_there_is() -> None:
+    partner = Partner(scopes=(*PARTNER_SCOPES, ACCOUNTS_TERMS))
     gl_code = a_gl_code("A ministry")
     answer = partner.post(ACCOUNTS, a_body(method="EJV", journalGlId=gl_code.pk + 1))
     assert [field for field, _ in refused(answer)] == ["journalGlId"]

@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from accounts.models import AccountFee, ApiKey, LedgerIdentity, Partner, PartnerProduct, PaymentAccount
-from accounts.scopes import FEES_EXCLUDE_SERVICE, FEES_WAIVE, INVOICES_READ, REFUNDS_APPROVE, SCOPES
+from accounts.scopes import ACCOUNTS_TERMS, FEES_EXCLUDE_SERVICE, FEES_WAIVE, INVOICES_READ, REFUNDS_APPROVE, SCOPES
 from payments.ingestion import IngestionTotals, Pace, ingest
 from payments.models import Channel, Payment, ReferenceConflict, StagingRejection
 from paymentsite.demo import load_demo_records, stage_demo_file, stage_generated_rows
@@ -89,7 +89,7 @@ def test_the_demo_partner_may_do_all_but_waive_fees_and_another_system_approves_
 
     partner = ApiKey.objects.select_related("client").get(client__slug="demo-partner")
     approver = ApiKey.objects.select_related("client").get(client__slug="demo-approver")
-    assert set(partner.scopes) == set(SCOPES) - {FEES_WAIVE, FEES_EXCLUDE_SERVICE}
+    assert set(partner.scopes) == set(SCOPES) - {FEES_WAIVE, FEES_EXCLUDE_SERVICE, ACCOUNTS_TERMS}
     assert approver.scopes == [INVOICES_READ, REFUNDS_APPROVE]
     assert (partner.client.all_accounts, approver.client.all_accounts) == (True, True)
 

@@ -19,7 +19,7 @@ from accounts.access import AccountUnknown, accounts_of
 from accounts.models import ApiKey, PaymentAccount
 from accounts.operations import AccountKnown, add_account
 from accounts.querysets import PaymentAccountQuerySet
-from accounts.scopes import ACCOUNTS_READ, ACCOUNTS_WRITE, FEES_WAIVE
+from accounts.scopes import ACCOUNTS_READ, ACCOUNTS_TERMS, ACCOUNTS_WRITE
 from invoices.api.accountanswers import account_answer, whole_account_answer
 from invoices.api.accountbodies import AccountBody, details_of, member_of
 from invoices.api.accountschemas import AccountAnswer, WholeAccountAnswer
@@ -48,7 +48,7 @@ class TermsNotForPartners(Forbidden):
 
     code = "account-terms-not-for-partners"
     title = "Terms not for partners"
-    next_step = "Leave billable out, or let finance open the account."
+    next_step = "Leave out what errors names, or let finance open the account."
 
 
 class AccountListView(GenericAPIView[PaymentAccount]):
@@ -118,12 +118,19 @@ class AccountView(APIView):
 
 
 def _require_terms_for_partners(key: ApiKey, asked: dict[str, Any]) -> None:
-    """Vouchers of an account that is not billable count as paid when they are ordered, and nobody is asked for money:
-    as with INTERNAL, only systems of our own may agree to that."""
-    if asked["billable"] or FEES_WAIVE in key.scopes:
+    """Raises TermsNotForPartners (403) for what finance agrees with the customer: to owe by transfer, from whose
+    journal it is booked, and that nobody is asked for the money at all."""
+    if ACCOUNTS_TERMS in key.scopes:
         return
-    message = f"What is settled outside is agreed by systems of our own, which have the scope {FEES_WAIVE}."
-    raise TermsNotForPartners(message, errors=(FieldError("billable", TermsNotForPartners.code, message),))
+    agreed = {
+        "billable": not asked["billable"],
+        "eftEnabled": asked["eftEnabled"],
+        "journalGlId": asked.get("journalGlId") is not None,
+    }
+    message = f"This is agreed by finance, or by systems of our own, which have the scope {ACCOUNTS_TERMS}."
+    errors = tuple(FieldError(name, TermsNotForPartners.code, message) for name, is_asked in agreed.items() if is_asked)
+    if errors:
+        raise TermsNotForPartners(message, errors=errors)
 
 
 def _require_not_of_others(key: ApiKey, number: str) -> None:
