@@ -43,7 +43,10 @@ class RefundForm(forms.Form):
         max_length=1000, required=False, label="Comment for colleagues", widget=forms.Textarea(attrs={"rows": 2})
     )
     notification_email = forms.EmailField(
-        max_length=254, required=False, label="Tell by e-mail", help_text="Who is told when the refund is done."
+        max_length=254,
+        required=False,
+        label="E-mail for the mailer",
+        help_text="Kept with the refund. Mail is not sent yet.",
     )
 
 

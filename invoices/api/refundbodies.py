@@ -37,7 +37,13 @@ class RefundBody(RefundPreviewBody):
     """A request to give money back."""
 
     reason = Text(max_length=250, help_text="Why; whoever approves it decides by that.")
-    notificationEmail = serializers.EmailField(required=False, allow_blank=True, default="", max_length=254)
+    notificationEmail = serializers.EmailField(
+        required=False,
+        allow_blank=True,
+        default="",
+        max_length=254,
+        help_text="Kept with the refund; no mail is sent yet.",
+    )
     staffComment = Text(max_length=1000, required=False)
 
 
