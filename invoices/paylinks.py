@@ -38,6 +38,11 @@ def public_address(request: HttpRequest, path: str) -> str:
     return f"{base.rstrip('/')}/{path.lstrip('/')}"
 
 
+def pay_address(request: HttpRequest, invoice_id: int, *, at: datetime) -> str:
+    """Of the invoice's payment page, for whoever may hand it to the payer."""
+    return public_address(request, f"/pay/{token_for(invoice_id, at=at)}")
+
+
 def token_for(invoice_id: int, *, at: datetime) -> str:
     """Good for PAYMENT_LINK_DAYS; all tokens of one invoice made on one day of the ledger are the same."""
     last_day = business_date(at) + timedelta(days=settings.PAYMENT_LINK_DAYS)

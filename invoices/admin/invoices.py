@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
@@ -43,7 +45,9 @@ from invoices.admin.invoicefacts import (
 )
 from invoices.admin.story import event_steps
 from invoices.models import Invoice, InvoiceLine
+from invoices.operations.cards import may_pay_by_card
 from invoices.operations.standing import next_step_of
+from invoices.paylinks import pay_address
 from invoices.search import found_by_text
 from invoices.states import FINAL_STATUSES, InvoiceStatus
 from kernel.adminsite import (
@@ -187,9 +191,17 @@ class InvoiceAdmin(InvoiceActions):
 
     def page_context(self, request: HttpRequest, record: Invoice) -> dict[str, Any]:
         context = super().page_context(request, record)
-        ends = belongings_of(record).open_ends
+        ends = [*_pay_link(request, record), *belongings_of(record).open_ends]
         context["guidance"] = {"sentence": said_next(next_step_of(record), waits=bool(ends)), "choices": ends}
         return context
+
+
+def _pay_link(request: HttpRequest, invoice: Invoice) -> list[tuple[SafeString, str]]:
+    """What staff may send to a payer who lost the link; the page itself asks for the money."""
+    if not may_pay_by_card(invoice):
+        return []
+    link = format_html('<a href="{}">Payment page</a>', pay_address(request, invoice.pk, at=timezone.now()))
+    return [(link, f"Copy this link for the payer; it is good for {settings.PAYMENT_LINK_DAYS} days.")]
 
 
 def _panels(invoice: Invoice) -> list[Panel]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from accounts import scopes
 from invoices.api.addresses import invoice_path
-from invoices.methods import Collection, find_method
+from invoices.methods import find_method
 from invoices.models import Credit, Invoice
+from invoices.operations.cards import may_pay_by_card
 from invoices.operations.standing import standing_of
 from invoices.states import OPEN_STATUSES, FeeType, InvoiceStatus, MethodCode, ReferenceStatus
 
@@ -41,12 +42,6 @@ def allowed_actions(invoice: Invoice) -> list[dict[str, str]]:
     return [action.as_dict() for action in found]
 
 
-def is_paid_by_card_now(invoice: Invoice) -> bool:
-    """Whether the payer can open the card gateway's page."""
-    collection = find_method(invoice.payment_method).collection
-    return collection == Collection.CARD and invoice.status == InvoiceStatus.CREATED
-
-
 def has_receipt(invoice: Invoice) -> bool:
     """Whether it was paid whole, so that there is a receipt to print."""
     return invoice.payment_date is not None
@@ -54,7 +49,7 @@ def has_receipt(invoice: Invoice) -> bool:
 
 def _paying(invoice: Invoice, path: str) -> list[Action]:
     found = []
-    if is_paid_by_card_now(invoice):
+    if may_pay_by_card(invoice):
         effect = f"Opens a card payment of {invoice.owing} {invoice.currency}; an earlier open one is cancelled."
         found.append(Action("pay", "POST", f"{path}/transactions", scopes.INVOICES_WRITE, effect))
     if _may_convert(invoice):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from urllib.parse import quote
 
 from django.http import HttpRequest
 
-from invoices.paylinks import public_address, token_for
+from invoices.paylinks import public_address
 
 BASE = "/api/v1"
 
@@ -22,11 +21,6 @@ def refund_path(refund_id: int) -> str:
 
 def account_path(account_number: str) -> str:
     return f"{BASE}/accounts/{quote(account_number, safe='')}"
-
-
-def pay_address(request: HttpRequest, invoice_id: int, *, at: datetime) -> str:
-    """Of the invoice's payment page."""
-    return public_address(request, f"/pay/{token_for(invoice_id, at=at)}")
 
 
 def return_base(request: HttpRequest) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 from django.db.models import Prefetch
 from django.http import HttpRequest
 
-from invoices.api.actions import allowed_actions, has_receipt, is_paid_by_card_now
-from invoices.api.addresses import account_path, invoice_path, pay_address, refund_path
+from invoices.api.actions import allowed_actions, has_receipt
+from invoices.api.addresses import account_path, invoice_path, refund_path
 from invoices.methods import find_method
 from invoices.models import (
     CardAttempt,
@@ -21,7 +21,9 @@ from invoices.models import (
     Refund,
     RefundLine,
 )
+from invoices.operations.cards import may_pay_by_card
 from invoices.operations.standing import next_step_of
+from invoices.paylinks import pay_address
 from invoices.querysets import InvoiceQuerySet
 from invoices.states import FeeType, InvoiceStatus
 
@@ -81,7 +83,7 @@ def invoice_answer(invoice: Invoice, request: HttpRequest, *, at: datetime) -> A
             "receiptPdf": f"{path}/receipt.pdf" if has_receipt(invoice) else None,
             "transactions": f"{path}/transactions",
             "refunds": f"{path}/refunds",
-            "pay": pay_address(request, invoice.pk, at=at) if is_paid_by_card_now(invoice) else None,
+            "pay": pay_address(request, invoice.pk, at=at) if may_pay_by_card(invoice) else None,
         },
     }
     return answer

@@ -53,7 +53,7 @@ EFT = PaymentMethod(
     partial_refund_from=frozenset({S.PAID}),
     undo=undo,
     next_step=sentences(
-        APPROVED="At 19:00 it gets its ledger invoice; it is paid when a deposit of the account is matched to it.",
+        APPROVED="In the evening it gets its ledger invoice; it is paid when a deposit of the account is matched.",
         REFUND_REQUESTED="The bank transfer run takes the money off it and frees the deposit again.",
     ),
     lends_credit=True,

@@ -31,7 +31,7 @@ ONLINE_BANKING = PaymentMethod(
     partial_refund_from=frozenset({S.PAID}),
     undo=undo,
     next_step=sentences(
-        CREATED="At 19:00 it gets its ledger invoice; until then it can be paid by a credit or changed to a card.",
+        CREATED="In the evening it gets its ledger invoice; until then a credit pays it, or it is changed to a card.",
         SETTLEMENT_SCHED="The payer pays from their bank's site; the settlement file then says so. It can be changed "
         "to a card.",
     ),

@@ -42,8 +42,8 @@ PAD = PaymentMethod(
     partial_refund_from=frozenset({S.PAID}),
     undo=undo,
     next_step=sentences(
-        APPROVED="At 19:00 it joins the account's ledger invoice of the day; the settlement file then says that it is "
-        "paid.",
+        APPROVED="In the evening it joins the account's ledger invoice of the day; the settlement file then says "
+        "that it is paid.",
         SETTLEMENT_SCHED="The bank returned the debit: the payer must pay by card; until then the account is locked.",
     ),
     lends_credit=True,

@@ -67,6 +67,12 @@ def open_payment(invoice_id: int, *, client_url: str, return_base: str, actor: A
     return open_attempt(lock_invoice(invoice_id), client_url=client_url, return_base=return_base, actor=actor, at=at)
 
 
+def may_pay_by_card(invoice: Invoice) -> bool:
+    """Whether the payer can open the card gateway's page now."""
+    collection = find_method(invoice.payment_method).collection
+    return collection == Collection.CARD and invoice.status == InvoiceStatus.CREATED
+
+
 @inside_unit_of_work
 def open_attempt(invoice: Invoice, *, client_url: str, return_base: str, actor: Actor, at: datetime) -> CardAttempt:
     """A new link to the gateway's page for the locked invoice; an earlier open one is cancelled.
@@ -74,8 +80,7 @@ def open_attempt(invoice: Invoice, *, client_url: str, return_base: str, actor: 
     The gateway sends the payer back to `<return_base>/<attempt>`, and we from there to `client_url`. Raises
     NotPaidByCard, ClientUrlUnfit, GatewayNotConfigured.
     """
-    by_card = find_method(invoice.payment_method).collection == Collection.CARD
-    if not by_card or invoice.status != InvoiceStatus.CREATED:
+    if not may_pay_by_card(invoice):
         raise NotPaidByCard(f"{invoice} ({invoice.payment_method}) is {invoice.status}.", ids=[invoice.pk])
     _check_client_url(client_url)
     _cancel_open(invoice, at=at)

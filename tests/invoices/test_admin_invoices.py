@@ -176,7 +176,7 @@ def test_the_page_says_who_what_when_and_what_happens_next(operator: Client) -> 
     page = operator.get(page_of(invoice))
     text = page.content.decode()
 
-    assert page.context["guidance"]["sentence"].startswith("What happens next: At 19:00 it joins")
+    assert page.context["guidance"]["sentence"].startswith("What happens next: In the evening it joins")
     assert [group.title for group in page.context["fact_groups"]] == ["Who", "What", "When"]
     assert "A-PAD" in text
     assert "CP0001234" in text
@@ -307,3 +307,16 @@ def test_nobody_edits_or_deletes_an_invoice_by_form(operator: Client) -> None:
     assert operator.get(f"{LIST}add/").status_code == 403
     invoice.refresh_from_db()
     assert invoice.total == Decimal("33.08")
+
+
+def test_staff_find_the_payment_page_of_an_open_card_invoice_and_of_no_other(operator: Client) -> None:
+    card, debit, done = an_invoice("DIRECT_PAY"), an_invoice("PAD"), paid("ONLINE_BANKING")
+
+    [(link, said)] = operator.get(page_of(card)).context["guidance"]["choices"]
+
+    address = str(link).split('"')[1]
+    assert address.startswith("http://testserver/pay/")
+    assert operator.get(address).status_code == 200
+    assert "Copy this link for the payer" in said
+    for other in (debit, done):
+        assert operator.get(page_of(other)).context["guidance"]["choices"] == []

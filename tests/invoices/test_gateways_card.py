@@ -261,6 +261,22 @@ def test_a_refund_that_is_not_right_in_itself_is_never_sent(
     assert simulators.calls("card") == []
 
 
+def test_for_trials_what_was_paid_before_the_start_is_given_back_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusting = RunningSimulators(tmp_path, believes_earlier=True)
+    trusting.start()
+    try:
+        monkeypatch.setattr(settings, "SIMULATORS_ADDRESS_FILE", trusting.address_file)
+        card = card_gateway()
+        state = card.refund(PART)
+        assert (card.refund(PART), card.find_refund(REFERENCE, PART.key)) == (state, state)
+        assert card.find_order(REFERENCE).status == CardOrderStatus.NONE
+        assert trusting.orders() == []
+    finally:
+        trusting.stop()
+
+
 def test_money_that_is_booked_too_is_still_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at_once = RunningSimulators(tmp_path, settle_seconds=0)
     at_once.start()

@@ -17,9 +17,14 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="0 takes any that is free")
     parser.add_argument("--address-file", type=Path, required=True, help="gets the address and the keys, as JSON")
     parser.add_argument("--settle-seconds", type=float, default=5.0, help="until what was paid is booked")
+    parser.add_argument(
+        "--believes-earlier",
+        action="store_true",
+        help="refunds what it never saw paid: card payments of invented invoices and of an earlier start",
+    )
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    server = SimulatorServer(given.port, settle_seconds=given.settle_seconds)
+    server = SimulatorServer(given.port, settle_seconds=given.settle_seconds, believes_earlier=given.believes_earlier)
     write_whole(given.address_file, json.dumps(server.access()))
     print(f"Listening on {server.url}", flush=True)
     try:

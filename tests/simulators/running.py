@@ -18,8 +18,9 @@ START_SECONDS = 30
 class RunningSimulators:
     """A process between `start` and `stop`; its address file is what settings.SIMULATORS_ADDRESS_FILE may name."""
 
-    def __init__(self, folder: Path, *, settle_seconds: float = 86400) -> None:
+    def __init__(self, folder: Path, *, settle_seconds: float = 86400, believes_earlier: bool = False) -> None:
         """What is paid is not booked by itself within a test, only by `book`."""
+        self.options = ["--believes-earlier"] if believes_earlier else []
         self.address_file = folder / "simulators.json"
         self.settle_seconds = settle_seconds
 
@@ -28,6 +29,7 @@ class RunningSimulators:
             [
                 *(sys.executable, "-m", "tests.simulators", "--port", "0"),
                 *("--address-file", str(self.address_file), "--settle-seconds", str(self.settle_seconds)),
+                *self.options,
             ],
             cwd=CHECKOUT,
         )

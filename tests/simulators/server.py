@@ -33,11 +33,12 @@ class SimulatorServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port: int, *, settle_seconds: float) -> None:
+    def __init__(self, port: int, *, settle_seconds: float, believes_earlier: bool = False) -> None:
         super().__init__(("127.0.0.1", port), SimulatorHandler)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.api_key, self.secret = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
         self.settle_seconds = settle_seconds
+        self.believes_earlier = believes_earlier
         self.faults = Faults()
         self.calls: deque[dict[str, Any]] = deque(maxlen=10_000)
         self.never = threading.Event()
@@ -47,7 +48,7 @@ class SimulatorServer(ThreadingHTTPServer):
         return {"url": self.url, "api_key": self.api_key, "secret": self.secret}
 
     def clear_books(self) -> None:
-        self.card = CardBook(settle_seconds=self.settle_seconds)
+        self.card = CardBook(settle_seconds=self.settle_seconds, believes_earlier=self.believes_earlier)
         self.prepaid = PrepaidBook()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -231,7 +232,7 @@ class SimulatorHandler(BaseHTTPRequestHandler):
             case ("GET", ["calls"]):
                 return self._control({"calls": list(server.calls)})
             case ("GET", ["books"]):
-                orders = [server.card.order(reference) for reference in list(server.card.orders)]
+                orders = [server.card.order(reference) for reference in server.card.seen()]
                 debits = [server.prepaid.find(key) for key in list(server.prepaid.debits)]
                 return self._control({"orders": orders, "debits": debits, "reversals": server.prepaid.reversals})
             case ("GET", ["faults"]):
