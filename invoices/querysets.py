@@ -117,3 +117,16 @@ class OutsideCallQuerySet(models.QuerySet["OutsideCall"]):
             refund__status=RefundStatus.PROCESSING,
             next_attempt_at__lte=at,
         )
+
+    def awaiting_booking(self, at: datetime, *, since: datetime) -> Self:
+        """Card refunds told after `since` that are paid back, of which the gateway has not said whether it booked them,
+        and about which it may be asked again."""
+        return self.filter(
+            kind=CallKind.CARD_REFUND,
+            status=CallStatus.SUCCEEDED,
+            refund__status=RefundStatus.PROCESSED,
+            refund__gl_posted_at__isnull=True,
+            refund__gl_error="",
+            created_at__gt=since,
+            next_attempt_at__lte=at,
+        )

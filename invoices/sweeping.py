@@ -17,7 +17,7 @@ from invoices.operations.callrows import number_of
 from invoices.operations.cards import check_attempt
 from invoices.operations.refunding import finish_refund
 from invoices.operations.settling import SYSTEM, TAKES_MONEY, mark_overdue
-from invoices.querysets import CardAttemptQuerySet
+from invoices.querysets import CardAttemptQuerySet, OutsideCallQuerySet
 from invoices.states import AttemptStatus, CallStatus, MethodCode, RefundStatus
 from kernel.errors import PaymentsiteError
 
@@ -37,6 +37,9 @@ DIRECT_SALE_WITHIN = timedelta(days=30)
 LEDGER_INVOICE_WITHIN = timedelta(days=90)
 OLD_PAYMENT_EVERY = timedelta(days=1)
 REFUND_EVERY = timedelta(minutes=10)
+# What is paid back is booked by the gateway in the night after.
+BOOKING_EVERY = timedelta(hours=2)
+BOOKED_WITHIN = timedelta(days=30)
 MOST_AT_ONCE = 500
 
 
@@ -117,13 +120,34 @@ def sweep_card_refunds(*, clock: Clock) -> Swept:
     accepted = OutsideCall.objects.awaiting_money_back(clock()).order_by("next_attempt_at")
 
     def look(call: OutsideCall) -> bool:
-        put_off_question(call.pk, until=clock() + REFUND_EVERY)
-        state = card_gateway().find_refund(call.request["reference"], str(call.pk))
-        if state is None or call.refund_id is None:
-            raise RefundLost(f"The card gateway accepted {call} and does not know it any more.")
-        return note_card_refund(call.refund_id, state, actor=SYSTEM, at=clock()).status != RefundStatus.PROCESSING
+        return _asked_refund(call, every=REFUND_EVERY, clock=clock).status != RefundStatus.PROCESSING
 
     return _each(accepted[:MOST_AT_ONCE], look)
+
+
+def sweep_bookings(*, clock: Clock) -> Swept:
+    """Asks the card gateway whether it has booked what it paid back; a line that it rejects is kept for staff."""
+    paid = unbooked_refunds(clock()).order_by("next_attempt_at")
+
+    def look(call: OutsideCall) -> bool:
+        refund = _asked_refund(call, every=BOOKING_EVERY, clock=clock)
+        return refund.gl_posted_at is not None or bool(refund.gl_error)
+
+    return _each(paid[:MOST_AT_ONCE], look)
+
+
+def _asked_refund(call: OutsideCall, *, every: timedelta, clock: Clock) -> Refund:
+    """The refund as the gateway's answer leaves it. Raises RefundLost."""
+    put_off_question(call.pk, until=clock() + every)
+    state = card_gateway().find_refund(call.request["reference"], str(call.pk))
+    if state is None or call.refund_id is None:
+        raise RefundLost(f"The card gateway accepted {call} and does not know it any more.")
+    return note_card_refund(call.refund_id, state, actor=SYSTEM, at=clock())
+
+
+def unbooked_refunds(at: datetime) -> OutsideCallQuerySet:
+    """Card refunds of the last 30 days that are paid back and not known to be booked."""
+    return OutsideCall.objects.awaiting_booking(at, since=at - BOOKED_WITHIN)
 
 
 def sweep_drawdown_refunds(*, clock: Clock) -> Swept:

@@ -13,11 +13,13 @@ from invoices.sweeping import (
     late_attempts,
     old_attempts,
     sweep_attempts,
+    sweep_bookings,
     sweep_calls,
     sweep_card_refunds,
     sweep_drawdown_refunds,
     sweep_old_attempts,
     sweep_overdue,
+    unbooked_refunds,
     waiting_attempts,
 )
 from kernel.audit.actors import Actor
@@ -34,6 +36,7 @@ def resolve_outcomes(progress: Progress) -> dict[str, Any]:
         ("calls", sweep_calls),
         ("card payments", sweep_attempts),
         ("card refunds", sweep_card_refunds),
+        ("bookings", sweep_bookings),
     ):
         progress.report(phase=f"Asking about {phase}")
         found[phase.replace(" ", "_")] = sweep(clock=timezone.now).as_json()
@@ -70,6 +73,7 @@ def resolve_outcomes_when_any() -> None:
         or waiting_attempts(at).exists()
         or late_attempts(at).exists()
         or OutsideCall.objects.awaiting_money_back(at).exists()
+        or unbooked_refunds(at).exists()
     )
     if waits:
         with suppress(AlreadyRunning):

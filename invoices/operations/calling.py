@@ -33,8 +33,9 @@ from invoices.operations.refunding import finish_locked, lock_refund, refuse_loc
 from invoices.operations.settling import SYSTEM, Evidence, apply_evidence
 from invoices.operations.standing import lock_invoice
 from invoices.operations.stopping import stop
-from invoices.states import UNFINISHED_CALLS, CallKind, CallStatus, InvoiceStatus, ReceiptSource
+from invoices.states import UNFINISHED_CALLS, CallKind, CallStatus, InvoiceStatus, ReceiptSource, RefundStatus
 from kernel.audit.actors import Actor
+from kernel.audit.operations import record_entry
 from kernel.errors import NotFound, Unavailable
 from kernel.transactions import inside_unit_of_work, own_statements, unit_of_work
 
@@ -42,6 +43,7 @@ logger = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=2)
 DEBIT_PATIENCE = timedelta(minutes=15)
+LINE_REJECTED = "A revenue line was rejected."
 # After so many attempts, how long until the next.
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (30, 60, 300, 900, 3600))
 
@@ -197,7 +199,10 @@ def put_off_question(call_id: UUID, *, until: datetime) -> None:
 
 @unit_of_work
 def note_card_refund(refund_id: int, state: CardRefundState, *, actor: Actor, at: datetime) -> Refund:
-    """What the gateway says of a refund: rejected lines refuse it, paid ones finish it, others leave it under way."""
+    """What the gateway says of a refund: rejected lines refuse it, paid ones finish it, others leave it under way.
+
+    Of one that is finished, whether its lines were booked; a line that is rejected then is its `gl_error`.
+    """
     invoice, refund = lock_refund(refund_id)
     _follow_gateway(invoice, refund, state, actor=actor, at=at)
     return refund
@@ -216,15 +221,30 @@ def _note_accepted(call_id: UUID, state: CardRefundState, *, actor: Actor, at: d
 
 @inside_unit_of_work
 def _follow_gateway(invoice: Invoice, refund: Refund, state: CardRefundState, *, actor: Actor, at: datetime) -> None:
-    if state.is_rejected:
-        refuse_locked(invoice, refund, error=state.error or "A revenue line was rejected.", actor=actor, at=at)
-        return
-    if state.is_paid or state.is_complete:
+    if refund.status != RefundStatus.PROCESSED:
+        if state.is_rejected:
+            refuse_locked(invoice, refund, error=state.error or LINE_REJECTED, actor=actor, at=at)
+            return
+        if not state.is_paid:
+            return
         evidence = f"Card refund {state.refund_number}"
         finish_locked(invoice, refund, evidence=evidence, final_at=at, actor=actor, at=at)
-    if state.is_complete and refund.gl_posted_at is None:
+    _follow_booking(refund, state, actor=actor, at=at)
+
+
+@inside_unit_of_work
+def _follow_booking(refund: Refund, state: CardRefundState, *, actor: Actor, at: datetime) -> None:
+    """The payer has the money; the gateway books its revenue lines afterwards, or rejects one (domain.md 4.3)."""
+    if refund.gl_posted_at is not None or refund.gl_error:
+        return
+    if state.is_complete:
         refund.gl_posted_at = at
         refund.save(update_fields=["gl_posted_at"])
+    elif state.is_rejected:
+        refund.gl_error = (state.error or LINE_REJECTED)[:250]
+        refund.save(update_fields=["gl_error"])
+        after = {"gl_error": refund.gl_error}
+        record_entry(actor=actor, action="refund.booking-rejected", subject=refund, after=after, at=at)
 
 
 @unit_of_work

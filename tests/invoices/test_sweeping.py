@@ -16,6 +16,7 @@ from invoices.operations.refundapprovals import request_refund
 from invoices.operations.stopping import cancel
 from invoices.sweeping import (
     sweep_attempts,
+    sweep_bookings,
     sweep_calls,
     sweep_card_refunds,
     sweep_drawdown_refunds,
@@ -137,6 +138,33 @@ def test_a_card_refund_is_finished_when_the_gateway_has_paid_it(simulators: Runn
     assert (waiting.moved_on, swept.moved_on) == (0, 1)
     assert (Refund.objects.get(pk=refund.pk).status, stored(invoice).status) == ("PROCESSED", "REFUNDED")
     assert stored(invoice).refund_date == AT + timedelta(hours=2)
+
+
+@pytest.mark.parametrize(
+    ("booking", "error", "posted", "kept"),
+    [("CMPLT", "", True, ""), ("RJCT", "Closed GL code", False, "Closed GL code"), ("PAID", "", False, "")],
+)
+def test_what_is_paid_back_is_followed_until_it_is_booked_or_a_line_is_rejected(
+    simulators: RunningSimulators, booking: str, error: str, posted: bool, kept: str
+) -> None:
+    invoice = a_paid_card_invoice(simulators)
+    request_refund(invoice.pk, None, reason="Not wanted", actor=CLIENT, scopes=["refunds:request"], at=AT)
+    sweep_calls(clock=at(hours=1))
+    call = a_call(invoice)
+    simulators.book(call.request["reference"], str(call.pk), "PAID")
+    sweep_card_refunds(clock=at(hours=1))
+    simulators.book(call.request["reference"], str(call.pk), booking, error=error)
+
+    too_soon = sweep_bookings(clock=at(hours=1, minutes=9))
+    swept = sweep_bookings(clock=at(hours=1, minutes=10))
+    again = sweep_bookings(clock=at(hours=1, minutes=20))
+
+    refund = Refund.objects.get()
+    assert (too_soon.looked_at, swept.looked_at, again.looked_at) == (0, 1, 0)
+    assert (refund.status, stored(invoice).status) == ("PROCESSED", "REFUNDED")
+    assert (refund.gl_posted_at is not None, refund.gl_error) == (posted, kept)
+    assert sweep_bookings(clock=at(hours=4)).looked_at == (booking == "PAID")
+    assert sweep_bookings(clock=at(days=31)).looked_at == 0
 
 
 def test_a_rejected_card_refund_leaves_the_invoice_paid_and_refundable(simulators: RunningSimulators) -> None:
