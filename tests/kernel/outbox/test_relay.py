@@ -124,7 +124,9 @@ def test_the_standby_takes_over_when_the_active_relay_loses_its_connection(
     until(nothing_waits)
     with connection.cursor() as cursor:
         cursor.execute(
+            # Of this database: other test runs on the server have relays of their own.
             "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted"
+            " and database = (select oid from pg_database where datname = current_database())"
             " and classid::bigint << 32 | objid::bigint = %s",
             [RELAY_LOCK],
         )
