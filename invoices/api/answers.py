@@ -26,6 +26,7 @@ from invoices.operations.standing import next_step_of
 from invoices.paylinks import pay_address
 from invoices.querysets import InvoiceQuerySet
 from invoices.states import FeeType, InvoiceStatus
+from kernel.audit.actors import ActorKind
 
 Answer = dict[str, Any]
 
@@ -202,7 +203,8 @@ def refund_answer(refund: Refund, lines: list[RefundLine]) -> Answer:
         "amount": refund.amount,
         "currency": refund.currency,
         "reason": refund.reason,
-        "staffComment": refund.staff_comment,
+        # What colleagues of finance wrote to each other stays among them.
+        "staffComment": refund.staff_comment if refund.requested_by_kind == ActorKind.API_CLIENT else "",
         "notificationEmail": refund.notification_email,
         "requestedBy": refund.requested_by,
         "requestedAt": refund.requested_at,

@@ -139,7 +139,7 @@ class RefundAnswer(Schema):
     amount = cad()
     currency = serializers.CharField()
     reason = serializers.CharField()
-    staffComment = serializers.CharField()
+    staffComment = serializers.CharField(help_text="As it was sent; empty when our staff asked for the refund.")
     notificationEmail = serializers.CharField()
     requestedBy = serializers.CharField()
     requestedAt = moment()

@@ -11,8 +11,9 @@ from catalogue.models import Product
 from invoices.models import Credit, Invoice, OutsideCall, Refund
 from invoices.operations.calling import sweep_call
 from invoices.operations.cards import check_attempt
+from invoices.operations.refundapprovals import request_refund
 from kernel.approvals.models import ApprovalRequest
-from tests.invoices.billed import a_paid_invoice, a_priced_filing, an_invoice, stored
+from tests.invoices.billed import AT, STAFF, a_paid_invoice, a_priced_filing, an_invoice, stored
 from tests.invoices.budgets import queries_of
 from tests.invoices.partners import INVOICES, Partner, answered, refused
 from tests.simulators.running import RunningSimulators
@@ -110,6 +111,18 @@ def test_parts_are_refunded_one_after_another_until_nothing_is_left(partner: Par
     problem = answered(partner.post(path_of(invoice), asked_for()), 409)
     assert (problem["code"], problem["ids"]) == ("nothing-left-to-refund", [invoice.pk])
     assert Refund.objects.count() == 3
+
+
+def test_what_colleagues_wrote_to_each_other_is_not_shown_to_partners(partner: Partner) -> None:
+    invoice = a_paid_invoice("PAD")
+    refund = request_refund(invoice.pk, None, reason="Twice", staff_comment="Do not trust them", actor=STAFF, at=AT)
+
+    one = partner.get(f"/api/v1/refunds/{refund.pk}")
+
+    assert (answered(one)["staffComment"], answered(one)["reason"]) == ("", "Twice")
+    for place in (path_of(invoice), "/api/v1/refunds", f"{INVOICES}/{invoice.pk}"):
+        assert "trust" not in partner.get(place).content.decode()
+    assert Refund.objects.get().staff_comment == "Do not trust them"
 
 
 @pytest.mark.parametrize("wanted", [None, "12.34"])
