@@ -45,7 +45,7 @@ class RefundForm(forms.Form):
     notification_email = forms.EmailField(
         max_length=254,
         required=False,
-        label="E-mail for the mailer",
+        label="E-mail address",
         help_text="Kept with the refund. Mail is not sent yet.",
     )
 

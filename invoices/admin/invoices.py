@@ -200,7 +200,8 @@ def _pay_link(request: HttpRequest, invoice: Invoice) -> list[tuple[SafeString, 
     """What staff may send to a payer who lost the link; the page itself asks for the money."""
     if not may_pay_by_card(invoice):
         return []
-    link = format_html('<a href="{}">Payment page</a>', pay_address(request, invoice.pk, at=timezone.now()))
+    address = pay_address(request, invoice.pk, at=timezone.now())
+    link = format_html('<a class="ps-link" href="{}">Payment page</a>', address)
     return [(link, f"Copy this link for the payer; it is good for {settings.PAYMENT_LINK_DAYS} days.")]
 
 

@@ -144,7 +144,7 @@ class RefundAdmin(RecordAdmin):
             ("Asked by", record.requested_by),
             ("Asked", moment(record.requested_at)),
             ("Reason", record.reason),
-            *_present(("Comment", record.staff_comment), ("E-mail for the mailer", record.notification_email)),
+            *_present(("Comment", record.staff_comment), ("E-mail address", record.notification_email)),
         ]
         groups = [
             Facts(
