@@ -89,6 +89,11 @@ def answered(response: HttpResponse, status: int = 200) -> dict[str, Any]:
     return found
 
 
+def listed(partner: Partner, **query: Any) -> list[int]:
+    """The ids of the first page of invoices, in its order."""
+    return [item["id"] for item in answered(partner.get(INVOICES, query))["items"]]
+
+
 def refused(response: HttpResponse, status: int = 422) -> list[tuple[str, str]]:
     """Field and code of everything that the problem names, once it has this status."""
     assert response["Content-Type"] == "application/problem+json", response.content.decode()

@@ -18,7 +18,7 @@ from invoices.operations.settling import settle
 from invoices.states import CreditKind
 from kernel.transactions import unit_of_work
 from tests.invoices.billed import STAFF, a_priced_filing, an_invoice, evidence_of
-from tests.invoices.partners import INVOICES, Partner, answered, refused
+from tests.invoices.partners import INVOICES, Partner, answered, listed, refused
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MOST_QUERIES = 8
@@ -28,10 +28,6 @@ MOST_QUERIES = 8
 def partner() -> Partner:
     a_priced_filing()
     return Partner()
-
-
-def listed(partner: Partner, **query: Any) -> list[int]:
-    return [item["id"] for item in answered(partner.get(INVOICES, query))["items"]]
 
 
 @unit_of_work

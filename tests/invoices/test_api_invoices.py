@@ -16,7 +16,7 @@ from catalogue.quote import FilingLine
 from invoices.models import Invoice
 from invoices.operations.settling import settle
 from tests.invoices.billed import STAFF, a_payer, a_priced_filing, an_invoice, evidence_of
-from tests.invoices.partners import INVOICES, PARTNER_SCOPES, Partner, an_order, answered, refused
+from tests.invoices.partners import INVOICES, PARTNER_SCOPES, Partner, an_order, answered, listed, refused
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MOST_QUERIES = 8
@@ -26,10 +26,6 @@ MOST_QUERIES = 8
 def partner() -> Partner:
     a_priced_filing()
     return Partner()
-
-
-def listed(partner: Partner, **query: Any) -> list[int]:
-    return [item["id"] for item in answered(partner.get(INVOICES, query))["items"]]
 
 
 def test_what_is_quoted_is_what_is_invoiced_and_read_and_listed(partner: Partner) -> None:
