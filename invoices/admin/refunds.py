@@ -162,7 +162,10 @@ class RefundAdmin(RecordAdmin):
         ]
         if record.needs_approval or record.decided_by:
             groups.append(Facts("Second person", _decision(record)))
-        outside = _present(("Evidence", record.evidence), ("What the outside said", record.gl_error))
+        booked = moment(record.gl_posted_at) if record.gl_posted_at else ""
+        outside = _present(
+            ("Evidence", record.evidence), ("Booked by the gateway", booked), ("What the outside said", record.gl_error)
+        )
         if record.finished_at or outside:
             groups.append(Facts("How it ended", [("Done", moment(record.finished_at)), *outside]))
         return groups
@@ -270,6 +273,11 @@ def next_of(refund: Refund) -> str:
         return "The card gateway has it and gives the money back; it is asked every few minutes."
     if refund.status == RefundStatus.PROCESSING:
         return "The card gateway has not answered yet; it is told again by itself until it does."
+    if refund.status == RefundStatus.PROCESSED and refund.gl_error:
+        return (
+            "The payer has the money, but the card gateway rejected a revenue line of it when it booked it: finance "
+            "corrects that with the gateway. What it said stands under “How it ended”."
+        )
     return {
         RefundStatus.DECLINED: "Nothing: it was declined. What it held can be refunded otherwise.",
         RefundStatus.REFUSED: "Nothing: the outside refused it. What it held can be refunded otherwise.",

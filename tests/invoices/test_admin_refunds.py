@@ -219,3 +219,17 @@ def test_an_account_without_invoices_says_so(operator: Client) -> None:
     assert "It owes nothing." in text
     assert "It has no credit." in text
     assert "Nothing was given back to it." in text
+
+
+def test_a_refund_that_is_paid_back_but_not_booked_says_what_finance_must_do(operator: Client) -> None:
+    booked, rejected = refunded(paid("PAD")), refunded(paid("PAD"))
+    Refund.objects.filter(pk=booked.pk).update(gl_posted_at=timezone.now())
+    Refund.objects.filter(pk=rejected.pk).update(gl_error="Closed GL code")
+
+    well, ill = (operator.get(page_of(refund)) for refund in (booked, rejected))
+
+    assert "rejected a revenue line" in ill.context["guidance"]["sentence"]
+    assert "Closed GL code" in ill.content.decode()
+    assert well.context["guidance"]["sentence"].startswith("Nothing more happens")
+    assert "Booked by the gateway" in well.content.decode()
+    assert "Booked by the gateway" not in ill.content.decode()
